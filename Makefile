@@ -1,0 +1,34 @@
+# See CONTRIBUTING.md for what each target is for.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PYTHON
+
+# What the tests start. Each is run from a private configuration, never as a service.
+DEBIAN_PACKAGES := dovecot-imapd mailutils-imap4d dnsmasq-base iproute2 openssl
+
+.PHONY: demo test lint check-install pyz bench docs clean
+
+# The first stamp is what a user needs, the second adds what a developer needs.
+$(VENV)/.run: setup.cfg pyproject.toml
+	@tools/make-venv $(VENV) --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run
+	@tools/make-venv $(VENV) --editable '.[dev]'
+	@touch $@
+
+demo: $(VENV)/.run
+	@$(BIN)/python tools/demo.py $(HOST)
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: $(VENV)/.dev
+	@tools/debian-packages $(DEBIAN_PACKAGES)
+	$(BIN)/python -m pytest
+
+clean:
+	rm -rf $(VENV) build dist check_imap4.pyz *.egg-info

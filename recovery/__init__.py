@@ -1,0 +1,1 @@
+"""Repairs the machine behind a monitored service, and proves that it did."""

@@ -1,0 +1,212 @@
+"""The words that all of recovery shares: frozen data, the seams, and the errors.
+
+``cli`` -> ``actions`` -> ``platforms`` -> ``transports``. An action knows what to do and how to prove
+it; a platform knows how one kind of machine states its facts and obeys; a transport only carries a
+script there and a result back. Nothing in this module touches the network, a file or a clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Protocol
+
+from imap4.deadline import Deadline
+
+
+class Secret:
+    """A text that must not be seen: ``str``, ``repr`` and formatting show ``***``."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """The text itself; call it only where a library must have it."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "***"
+
+    def __bool__(self) -> bool:
+        return bool(self._text)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+
+@dataclass(frozen=True)
+class Credential:
+    """A named set: who to be on a machine, how to prove it, and what it may be used for."""
+
+    name: str
+    account: str
+    """``name``, ``DOMAIN\\name``, ``.\\name`` or ``name@domain``."""
+    method: str
+    """``ssh-password``, ``ssh-key`` or ``ssh-agent``; WinRM's methods begin with ``winrm-``."""
+    password: Secret | None = None
+    private_key: Secret | None = None
+    """The key's own text (OpenSSH or PEM); None where ``private_key_file`` names it."""
+    private_key_file: str | None = None
+    passphrase: Secret | None = None
+    become: bool = False
+    """Whether commands that need root are run through ``sudo -n``."""
+    description: str = ""
+    machines: tuple[str, ...] = ()
+    """Patterns (``*.example.org``) and networks (``192.0.2.0/24``) that it may be used on; () is none."""
+    actions: tuple[str, ...] = ()
+    """Actions that it may be used for; () is none."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A machine as the caller named it, and where that was found to be."""
+
+    machine: str
+    address: str
+    port: int | None = None
+
+
+class Ended(Enum):
+    """How a command on the machine ended; these are never confused with one another."""
+
+    EXITED = "exited"
+    SIGNALLED = "killed by a signal"
+    TIMED_OUT = "killed by the time-out"
+    LINK_LOST = "link lost"
+
+
+@dataclass(frozen=True)
+class CommandResult:
+    """What a command on the machine did."""
+
+    ended: Ended
+    exit_status: int | None
+    """The exit status where ``ended`` is EXITED, else None."""
+    signal: int | None = None
+    """The signal's number where ``ended`` is SIGNALLED, else None."""
+    stdout: bytes = b""
+    stderr: bytes = b""
+    truncated: bool = False
+    """Whether a stream was longer than what is kept of it."""
+    seconds: float = 0.0
+
+    @property
+    def ok(self) -> bool:
+        """Whether it ran to its end with exit status 0."""
+        return self.ended is Ended.EXITED and self.exit_status == 0
+
+
+class Transport(Protocol):
+    """An authenticated link to one machine."""
+
+    def run(
+        self,
+        script: str,
+        arguments: Sequence[str] = (),
+        *,
+        deadline: Deadline,
+        become: bool = False,
+        stdin: bytes = b"",
+        environment: Mapping[str, str] | None = None,
+        keep: int = 65536,
+    ) -> CommandResult:
+        """Run a reviewed script of this package with ``arguments``, none of them interpreted.
+
+        Args:
+            script: text in the language of the machine's platform (POSIX sh, PowerShell).
+            deadline: the remote side ends the whole process group at it, also if this side dies.
+            become: run it as root.
+            keep: how many bytes of each stream are kept; the rest is read and thrown away.
+
+        Raises:
+            RecoveryError: one of its kinds, where not even the start of the script is certain.
+        """
+        ...
+
+    def close(self) -> None:
+        """End the link; never raises."""
+        ...
+
+
+class Verdict(Enum):
+    """How an action ended."""
+
+    PROVEN = "proven"
+    SKIPPED = "skipped"
+    NOT_PROVEN = "not proven"
+    FAILED = "failed"
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of ``imap4-recovery``."""
+        return {"proven": 0, "skipped": 0, "not proven": 1, "failed": 2}[self.value]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing an action did, for the history and for ``-v``."""
+
+    name: str
+    """Short and in the imperative: ``connect``, ``facts before``, ``restart``, ``proof``, ``verify`` ..."""
+    at: float
+    """Seconds since the action began."""
+    text: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an action did to a machine, and how that was proved."""
+
+    verdict: Verdict
+    summary: str
+    """One line for a person: ``running again after 4.1 s (invocation 3f2a -> 9c11), IMAP4 OK``."""
+    facts_before: Mapping[str, object] = field(default_factory=dict)
+    facts_after: Mapping[str, object] = field(default_factory=dict)
+    proof: str = ""
+    verify: str = ""
+    """The first line that the ``--verify`` command printed last."""
+    steps: tuple[Step, ...] = ()
+    seconds: float = 0.0
+
+
+class RecoveryError(Exception):
+    """Something on our side of the repair went wrong: the text says what was tried, on which host and
+    port, what happened and what to do. The command exits with 2."""
+
+
+class UsageError(RecoveryError):
+    """Wrong options or a bad file: nothing was tried. The command exits with 3."""
+
+
+class Refused(RecoveryError):
+    """A restriction forbids it: nothing was tried."""
+
+
+class NameNotFound(RecoveryError):
+    """The machine's name has no address."""
+
+
+class ConnectFailed(RecoveryError):
+    """No connection, or no answer of the right protocol."""
+
+
+class HostKeyRejected(RecoveryError):
+    """The machine's key is unknown, revoked or not the one on file."""
+
+
+class LoginFailed(RecoveryError):
+    """The machine does not take the credential."""
+
+
+class PrivilegeMissing(RecoveryError):
+    """The account may not do it; the text names the missing sudoers line."""
+
+
+class DeadlineExceeded(RecoveryError):
+    """The action's time-out ended it."""
