@@ -25,6 +25,7 @@ from nagiosplugin import (
     Unknown,
     Warn,
 )
+from nagiosplugin.state import ServiceState
 
 from .causes import HINTS
 from .options import Options, endpoint
@@ -75,8 +76,8 @@ def check(options: Options, results: Sequence[ProbeResult]) -> Verdict:
     return Verdict(int(state), "\n".join(lines) + "\n")
 
 
-def judge(options: Options, result: ProbeResult) -> object:
-    """The state that a test's result means, thresholds apart: one of nagiosplugin's states."""
+def judge(options: Options, result: ProbeResult) -> ServiceState:
+    """The state that a test's result means, thresholds apart."""
     failure = result.failure
     if failure is None:
         return Warn if result.greeting == "PREAUTH" and not options.preauth else Ok
@@ -87,7 +88,7 @@ def judge(options: Options, result: ProbeResult) -> object:
     return Critical
 
 
-def worst(results: Results) -> object:
+def worst(results: Results) -> ServiceState:
     """The worst state of all."""
     return min((result.state for result in results), key=_RANK.index)
 
@@ -159,7 +160,10 @@ class CertificateContext(Context):  # type: ignore[misc]
 
     def __init__(self, limits: tuple[float, float | None] | None) -> None:
         super().__init__("certificate")
-        self.warning, self.critical = limits or (None, None)
+        self.warning: float | None = None
+        self.critical: float | None = None
+        if limits is not None:
+            self.warning, self.critical = limits
 
     def evaluate(self, metric: Metric, resource: Imap4Test) -> Result:
         days = metric.value
@@ -216,7 +220,7 @@ class StatusLine(Summary):  # type: ignore[misc]
         return count if good == len(tests) else f"{_where(self.options, told)} {_story(told)}, {count}"
 
 
-def _summary(controller: Check, state: object) -> str:
+def _summary(controller: Check, state: ServiceState) -> str:
     summary = controller.summary
     return str(summary.ok(controller.results) if state is Ok else summary.problem(controller.results))
 

@@ -71,6 +71,6 @@ def _addresses(host: str, port: int, family: int, flags: int) -> list[Address]:
 
 def _explained(error: socket.gaierror, family: int) -> Failed:
     if error.errno in (socket.EAI_NONAME, socket.EAI_NODATA, socket.EAI_ADDRFAMILY):
-        kind = {socket.AF_INET: "IPv4 ", socket.AF_INET6: "IPv6 "}.get(family, "")
+        kind = "IPv4 " if family == socket.AF_INET else "IPv6 " if family == socket.AF_INET6 else ""
         return Failed("dns.not_found", f"name has no {kind}address" if kind else "name not found")
     return Failed("dns.failure", f"name not resolved: {(error.strerror or str(error)).lower()}")
