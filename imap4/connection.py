@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from .causes import Failed
 from .deadline import Deadline
 from .options import UsageError
+from .protocol import looks_like
 from .resolver import Address
 from .text import clean
 
@@ -177,7 +178,8 @@ class Connection:
         return Failed(f"{phase}.timeout", text, out_of_time=True)
 
     def _said(self) -> str:
-        return clean(bytes(self._buffer[:400]))
+        start = bytes(self._buffer[:400])
+        return (not self._greeted and looks_like(start)) or clean(start)
 
     def _note(self, who: str, line: bytes) -> None:
         if line and len(self.dialogue) < _MAX_DIALOGUE:

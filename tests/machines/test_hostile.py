@@ -1,0 +1,81 @@
+"""Every row of the table against a real socket: the whole line, the exit code, the perfdata, the time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.machines.cases import CASES, PASSWORD, Case
+from tests.machines.plugin import run
+from tests.machines.scripted import ScriptedServer, closed_port, good
+from tools.verdicts import PAGE, page
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_case_has_its_verdict(case: Case, tmp_path: Path) -> None:
+    password_file = tmp_path / "password"
+    password_file.write_text(PASSWORD + "\n")
+    options = [str(password_file) if option == "PASSWORD_FILE" else option for option in case.options]
+    timeout = options[options.index("-t") + 1] if "-t" in options else "10"
+    with ScriptedServer(case.script) as server:
+        result = run("-H", "127.0.0.1", "-p", str(server.port), *options, timeout=timeout)
+    assert result.line.replace(f":{server.port} ", ":PORT ") == case.line
+    assert result.code == case.exit_code
+    assert result.perfdata == " ".join(("time", *case.phases))
+    assert result.output.count("\n") == 1
+
+
+def test_refused_connection_is_critical() -> None:
+    with closed_port() as port:
+        result = run("-H", "127.0.0.1", "-p", str(port))
+    assert result.line == f"IMAP4 CRITICAL - 127.0.0.1:{port} connection refused [connect.refused]"
+    assert result.code == 2
+    assert result.perfdata == "time resolve"
+
+
+def test_unroutable_address_is_critical_and_not_unknown() -> None:
+    # The broadcast address of the loopback network is refused by the kernel itself.
+    result = run("-H", "127.255.255.255", "-p", "143")
+    assert (result.code, result.line.partition(" - ")[0]) == (2, "IMAP4 CRITICAL")
+
+
+def test_connection_is_closed_without_a_reset() -> None:
+    with ScriptedServer(good) as server:
+        for _ in range(5):
+            assert run("-H", "127.0.0.1", "-p", str(server.port)).code == 0
+    assert server.resets == 0
+    assert server.connections == 5
+
+
+def test_addresses_in_brackets_are_the_same() -> None:
+    with ScriptedServer(good, host="::1") as server:
+        for host in ("::1", "[::1]"):
+            result = run("-H", host, "-p", str(server.port))
+            assert result.line == f"IMAP4 OK - [::1]:{server.port} greeting in T s, logged out"
+            assert result.code == 0
+
+
+def test_source_address_is_used() -> None:
+    seen: list[str] = []
+
+    def script(peer: object) -> None:
+        seen.append(peer.socket.getpeername()[0])  # type: ignore[attr-defined]
+        good(peer)  # type: ignore[arg-type]
+
+    with ScriptedServer(script) as server:
+        result = run("-H", "127.0.0.1", "-p", str(server.port), "--source", "127.0.0.9")
+    assert result.code == 0
+    assert seen == ["127.0.0.9"]
+
+
+def test_foreign_source_address_is_wrong_use() -> None:
+    result = run("-H", "127.0.0.1", "--source", "192.0.2.1")
+    assert result.line == (
+        "IMAP4 UNKNOWN - argument --source: cannot connect from 192.0.2.1: cannot assign requested address"
+    )
+    assert result.code == 3
+
+
+def test_page_of_verdicts_is_made_from_this_table() -> None:
+    assert PAGE.read_text() == page(), "run: make docs"
