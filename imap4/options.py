@@ -322,7 +322,7 @@ def _reject_bad_name(host: str) -> None:
     labels = encoded.removesuffix(b".").split(b".")
     printable = all(0x21 <= byte <= 0x7E for byte in encoded)
     if not printable or len(encoded) > 254 or not all(1 <= len(label) <= 63 for label in labels):
-        raise UsageError(f"argument -H/--host: {clean(host)!r} is no host name (see --help)")
+        raise UsageError(f"argument -H/--host: {clean(host)} is no host name (see --help)")
 
 
 def _family(given: argparse.Namespace, host: str) -> int:
@@ -387,11 +387,11 @@ def _timeout(text: str) -> tuple[float, str]:
 def _range(text: str) -> str:
     """Check a threshold range against the guidelines' syntax; nagiosplugin takes more, and less well."""
     number = r"-?[0-9]{1,9}(?:\.[0-9]{1,9})?"
-    match = re.fullmatch(rf"@?(?:({number}):({number})|{number}:?|~:{number})", text)
-    if not match:
+    match = re.fullmatch(rf"@?(?:(?P<start>{number}|~):)?(?P<end>{number})?", text)
+    if not match or text in ("", "@") or (match["start"] == "~" and match["end"] is None):
         raise argparse.ArgumentTypeError(f"{clean(text)} is no range such as 10, 10:, ~:10, 10:20 or @10:20")
-    start, end = match.groups()
-    if start is not None and float(start) > float(end):
+    start, end = match["start"] or "0", match["end"]
+    if start != "~" and end is not None and float(start) > float(end):
         raise argparse.ArgumentTypeError(f"{clean(text)}: the range ends before it starts")
     return text
 
