@@ -1,4 +1,4 @@
-"""Writes docs/verdicts.md from the tests' own table, so that it cannot drift: ``make docs``."""
+"""Writes docs/verdicts.md and docs/causes.md from the code, so that they cannot drift: ``make docs``."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tests.machines.cases import CASES, Case  # noqa: E402 - the checkout is not installed
+from imap4.causes import HINTS  # noqa: E402 - the checkout is not installed
+from tests.machines.cases import CASES, Case  # noqa: E402
 
 PAGE = ROOT / "docs" / "verdicts.md"
+CAUSES_PAGE = ROOT / "docs" / "causes.md"
 
 _STATES = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
 
@@ -21,6 +23,22 @@ This page is made from the table that the tests run (`make docs`): every row is 
 socket, the whole line and the exit code. `T` stands for a measured time. Each line begins with
 `IMAP4 STATE - 127.0.0.1:PORT`, which is left out here.
 """
+
+
+_CAUSES_HEAD = """# Causes
+
+Every failure carries one cause, last on the status line in brackets. Recovery decides by it, and it is there
+to be searched for. The part before the dot is the phase that failed. This page is made from the code
+(`make docs`).
+
+| cause | what it means, and what to do |
+|---|---|
+"""
+
+
+def causes_page() -> str:
+    """The whole page of causes."""
+    return _CAUSES_HEAD + "".join(f"| `{cause}` | {hint} |\n" for cause, hint in HINTS.items())
 
 
 def page() -> str:
@@ -47,3 +65,4 @@ def _code(text: str) -> str:
 
 if __name__ == "__main__":
     PAGE.write_text(page())
+    CAUSES_PAGE.write_text(causes_page())

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
+from imap4.causes import HINTS
 from tests.machines.cases import CASES, PASSWORD, Case
 from tests.machines.plugin import run
 from tests.machines.scripted import ScriptedServer, closed_port, good
-from tools.verdicts import PAGE, page
+from tools.verdicts import CAUSES_PAGE, PAGE, causes_page, page
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
@@ -77,5 +79,11 @@ def test_foreign_source_address_is_wrong_use() -> None:
     assert result.code == 3
 
 
-def test_page_of_verdicts_is_made_from_this_table() -> None:
+def test_pages_are_made_from_the_code() -> None:
     assert PAGE.read_text() == page(), "run: make docs"
+    assert CAUSES_PAGE.read_text() == causes_page(), "run: make docs"
+
+
+def test_every_cause_of_the_table_has_a_hint() -> None:
+    found = [re.search(r"\[([a-z_.]+)\]$", case.line) for case in CASES]
+    assert {match[1] for match in found if match} <= HINTS.keys()
