@@ -40,14 +40,16 @@ def main(argv: Sequence[str]) -> tuple[int, str]:
         except HelpWanted as wanted:
             return UNKNOWN, str(wanted)
         except UsageError as error:
-            return UNKNOWN, f"{name} UNKNOWN - {error}\n"
+            from imap4.text import usage_line
+
+            return UNKNOWN, usage_line(name, error)
         from imap4.check import check
 
         return check(options, results)
     except Exception as error:  # whatever it is, a monitoring system must be told in one line
-        from imap4.text import clean
+        from imap4.text import trouble_line
 
-        return UNKNOWN, f"{name} UNKNOWN - the test could not be run: {clean(repr(error), 200)}\n"
+        return UNKNOWN, trouble_line(name, error)
 
 
 def run() -> NoReturn:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from .causes import Failed
 from .deadline import Deadline
+from .network import BLOCKING, Network
 from .options import UsageError
 from .protocol import looks_like
 from .resolver import Address
@@ -194,7 +195,7 @@ def _before(phase: str) -> str:
 
 
 def connect(
-    addresses: Sequence[Address], source: str | None, deadline: Deadline
+    addresses: Sequence[Address], source: str | None, deadline: Deadline, network: Network = BLOCKING
 ) -> tuple[Connection, list[tuple[Address, Failed]]]:
     """Connect to the first address that takes it, in their order.
 
@@ -211,7 +212,7 @@ def connect(
     for index, address in enumerate(addresses):
         share = deadline.share(deadline.left / (len(addresses) - index))
         try:
-            return Connection(_open(address, source, share), address, deadline), failures
+            return Connection(_open(address, source, share, network), address, deadline), failures
         except Failed as failure:
             failures.append((address, failure))
     told = next((failure for _, failure in failures if not failure.out_of_time), failures[0][1])
@@ -220,10 +221,10 @@ def connect(
     raise told
 
 
-def _open(address: Address, source: str | None, deadline: Deadline) -> socket.socket:
+def _open(address: Address, source: str | None, deadline: Deadline, network: Network) -> socket.socket:
     sock: socket.socket | None = None
     try:
-        sock = socket.socket(address.family, socket.SOCK_STREAM)
+        sock = network.socket(address.family, socket.SOCK_STREAM)
         if source is not None:
             _bind(sock, source)
         if deadline.left <= 0:

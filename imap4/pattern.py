@@ -22,7 +22,7 @@ def found(pattern: str, text: str, deadline: Deadline) -> bool:
         Failed: ``greeting.timeout``.
     """
     text = text.replace("\0", " ")
-    if _is_quick(pattern):
+    if is_quick(pattern):
         return re.search(pattern, text) is not None
     try:
         child = subprocess.run(
@@ -38,6 +38,9 @@ def found(pattern: str, text: str, deadline: Deadline) -> bool:
     return child.returncode == 0
 
 
-def _is_quick(pattern: str) -> bool:
-    """Without groups and with one repeat at most, time grows with the square of the text's length."""
+def is_quick(pattern: str) -> bool:
+    """Whether matching cannot take for ever.
+
+    Without groups and with one repeat at most, time grows with the square of the text's length.
+    """
     return "(" not in pattern and sum(map(pattern.count, "*+?{")) <= 1

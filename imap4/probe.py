@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, ParamSpec, TypeVar
 from .causes import Failed
 from .connection import Connection, connect
 from .deadline import Deadline
+from .network import BLOCKING, Network
 from .options import Options, UsageError
 from .resolver import Address, resolve, unix_address
 from .session import Session
@@ -77,8 +78,13 @@ def prepare(options: Options, deadline: Deadline) -> Preparation:
     return Preparation(context, name, password)
 
 
-def probe(options: Options, prepared: Preparation, deadline: Deadline) -> list[ProbeResult]:
+def probe(
+    options: Options, prepared: Preparation, deadline: Deadline, network: Network = BLOCKING
+) -> list[ProbeResult]:
     """Test the server.
+
+    Args:
+        network: how to wait; the worker's lets others run meanwhile.
 
     Returns:
         One result; with ``all_addresses`` one for every address, in the resolver's order.
@@ -87,42 +93,35 @@ def probe(options: Options, prepared: Preparation, deadline: Deadline) -> list[P
         UsageError: the source address cannot be used.
         OSError: this machine is out of memory or descriptors.
     """
-    lookup = _Test(options, prepared, deadline)
+    lookup = _Test(options, prepared, deadline, network)
     try:
         addresses = lookup.resolve()
     except Failed as failure:
         return [lookup.result(failure)]
     if not options.all_addresses or len(addresses) == 1:
         return [lookup.run(addresses)]
-    return _probe_all(options, prepared, deadline, addresses, lookup.phases)
+    return _probe_all(lookup, addresses)
 
 
-def _probe_all(
-    options: Options,
-    prepared: Preparation,
-    deadline: Deadline,
-    addresses: list[Address],
-    phases: list[tuple[str, float]],
-) -> list[ProbeResult]:
-    """Test every address in a thread of its own; each ends by the deadline by itself."""
-    from concurrent.futures import ThreadPoolExecutor
+def _probe_all(lookup: _Test, addresses: list[Address]) -> list[ProbeResult]:
+    """Test every address at the same time; each ends by the deadline by itself."""
 
     def test(address: Address) -> ProbeResult:
-        one = _Test(options, prepared, deadline)
-        one.phases.extend(phases)
+        one = _Test(lookup.options, lookup.prepared, lookup.deadline, lookup.network)
+        one.phases.extend(lookup.phases)
         return one.run([address])
 
-    with ThreadPoolExecutor(max_workers=len(addresses)) as threads:
-        return list(threads.map(test, addresses))
+    return lookup.network.each(test, addresses)
 
 
 class _Test:
     """One test on its way."""
 
-    def __init__(self, options: Options, prepared: Preparation, deadline: Deadline) -> None:
+    def __init__(self, options: Options, prepared: Preparation, deadline: Deadline, network: Network) -> None:
         self.options = options
         self.prepared = prepared
         self.deadline = deadline
+        self.network = network
         self.phases: list[tuple[str, float]] = []
         self.remarks: list[str] = []
         self.details: list[str] = []
@@ -135,7 +134,9 @@ class _Test:
         options = self.options
         if options.unix_path is not None:
             return [unix_address(options.unix_path)]
-        found = self._phase("resolve", resolve, options.host, options.port, options.family, self.deadline)
+        found = self._phase(
+            "resolve", resolve, options.host, options.port, options.family, self.deadline, self.network
+        )
         self.details.append("addresses: " + ", ".join(address.text for address in found))
         return found
 
@@ -153,7 +154,9 @@ class _Test:
         return result
 
     def _connect(self, addresses: list[Address]) -> None:
-        connection, dead = self._phase("connect", connect, addresses, self.options.source, self.deadline)
+        connection, dead = self._phase(
+            "connect", connect, addresses, self.options.source, self.deadline, self.network
+        )
         self.connection = connection
         for address, failed in dead:
             self.remarks.append(f"{address.text}: {failed.text}")

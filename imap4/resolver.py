@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from .causes import Failed
 from .deadline import Deadline
+from .network import BLOCKING, Network
 
 
 class Address(NamedTuple):
@@ -24,7 +25,9 @@ def unix_address(path: str) -> Address:
     return Address(socket.AF_UNIX, path, path)
 
 
-def resolve(host: str, port: int, family: int, deadline: Deadline) -> list[Address]:
+def resolve(
+    host: str, port: int, family: int, deadline: Deadline, network: Network = BLOCKING
+) -> list[Address]:
     """Find the addresses of a name, in the resolver's order (RFC 6724), each once.
 
     Raises:
@@ -34,13 +37,11 @@ def resolve(host: str, port: int, family: int, deadline: Deadline) -> list[Addre
         # A literal address needs no resolver and cannot block.
         return _addresses(host, port, family, socket.AI_NUMERICHOST)
     except socket.gaierror:
-        return _look_up(host, port, family, deadline)
+        return _look_up(host, port, family, deadline, network)
 
 
-def _look_up(host: str, port: int, family: int, deadline: Deadline) -> list[Address]:
-    """Ask the resolver in a daemon thread: getaddrinfo cannot be interrupted, only left behind."""
-    import threading
-
+def _look_up(host: str, port: int, family: int, deadline: Deadline, network: Network) -> list[Address]:
+    """Ask the resolver apart: getaddrinfo cannot be interrupted, only left behind."""
     answer: list[list[Address] | Exception] = []
 
     def ask() -> None:
@@ -49,9 +50,7 @@ def _look_up(host: str, port: int, family: int, deadline: Deadline) -> list[Addr
         except Exception as error:
             answer.append(error)
 
-    thread = threading.Thread(target=ask, name="resolver", daemon=True)
-    thread.start()
-    thread.join(deadline.left)
+    network.apart(ask, deadline)
     if not answer:
         raise Failed("dns.timeout", f"name not resolved within {deadline.seconds:g} s", out_of_time=True)
     found = answer[0]

@@ -43,3 +43,13 @@ def _printable(character: str) -> str:
     # str.isprintable is false for the Unicode categories of control, format, surrogate, private,
     # unassigned and separator characters.
     return character if character.isprintable() else " "
+
+
+def usage_line(name: str, error: Exception) -> str:
+    """What the plugin prints where its command line, or a file that it names, is wrong."""
+    return f"{name} UNKNOWN - {error}\n"
+
+
+def trouble_line(name: str, error: Exception) -> str:
+    """What the plugin prints where the test could not be run for a reason that nobody foresaw."""
+    return f"{name} UNKNOWN - the test could not be run: {clean(repr(error), 200)}\n"

@@ -1,0 +1,176 @@
+"""``imap4-worker``: argv -> the supervisor, or the status of one that runs."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from .. import __version__
+from .limits import Limits
+from .settings import Settings
+
+DEFAULT_SOCKET = "/run/imap4-worker/status.sock"
+
+_CORES = (
+    "/var/lib/nagios4/rw/nagios.qh",
+    "/usr/local/nagios/var/rw/nagios.qh",
+    "/var/spool/nagios/cmd/nagios.qh",
+    "/var/nagios/rw/nagios.qh",
+    "/var/cache/naemon/naemon.qh",
+    "/var/lib/naemon/naemon.qh",
+)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Do what the command line says.
+
+    Returns:
+        The exit code; 2 where the command line is wrong, as argparse has it.
+    """
+    parser = _parser()
+    given = parser.parse_args(argv)
+    if given.command == "status":
+        from .status import show
+
+        return show(given.socket, as_json=given.json)
+    try:
+        import greenlet  # noqa: F401 - only to see whether it is there
+    except ImportError:
+        parser.error("the package greenlet is missing: pip install 'check_imap4[worker]'")
+    core = given.core or next((path for path in _CORES if os.path.exists(path)), _CORES[0])
+    if len(os.fsencode(core)) > 107:
+        parser.error(f"argument --core: a socket's path has at most 107 bytes: {core}")
+    settings = Settings(
+        core=core,
+        register=given.register,
+        plugins=tuple(given.plugin),
+        workers=given.workers,
+        limits=Limits(given.max_jobs, given.max_resolvers, given.max_programs),
+        naemon=given.naemon or "naemon" in Path(core).name,
+        stall=given.stall,
+        grace=given.grace,
+        socket=given.socket or None,
+    )
+    from .supervisor import Supervisor
+
+    return Supervisor(settings).run()
+
+
+def run() -> NoReturn:
+    """The program."""
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except (KeyboardInterrupt, BrokenPipeError):
+        sys.exit(1)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="imap4-worker",
+        description="Runs check_imap4 for Nagios Core and Naemon in a few processes, without forking. "
+        "Without a command it works; 'status' shows how a running one does.",
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("command", nargs="?", choices=("run", "status"), default="run")
+    add("--version", action="version", version=f"imap4-worker {__version__}")
+    add("--core", metavar="PATH", help="the core's query handler socket (query_socket in its main file)")
+    add(
+        "--register",
+        type=_word,
+        default="check_imap4",
+        metavar="NAME",
+        help="plugin to register for: a base name, or a path (check_imap4)",
+    )
+    add(
+        "--plugin",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="another path under which this very plugin is called, such as a wrapper; may be given again",
+    )
+    add(
+        "--workers",
+        type=_at_least(1),
+        default=2,
+        metavar="N",
+        help="processes (2); one alone is no protection",
+    )
+    defaults = Limits()
+    add(
+        "--max-jobs",
+        type=_at_least(1),
+        default=defaults.max_jobs,
+        metavar="N",
+        help=f"jobs at a time in each process ({defaults.max_jobs})",
+    )
+    add(
+        "--max-resolvers",
+        type=_at_least(1),
+        default=defaults.max_resolvers,
+        metavar="N",
+        help=f"resolver threads in each, the hung ones included ({defaults.max_resolvers})",
+    )
+    add(
+        "--max-programs",
+        type=_at_least(1),
+        default=defaults.max_programs,
+        metavar="N",
+        help=f"programs at a time in each, for what cannot be run in it ({defaults.max_programs})",
+    )
+    add("--naemon", action="store_true", help="split command lines as Naemon does (guessed from --core)")
+    add(
+        "--stall",
+        type=_seconds,
+        default=Settings("").stall,
+        metavar="SECONDS",
+        help="end a worker that stands still for so long (2.5)",
+    )
+    add(
+        "--grace",
+        type=_seconds,
+        default=Settings("").grace,
+        metavar="SECONDS",
+        help="time to answer jobs when told to stop (15)",
+    )
+    add(
+        "--socket",
+        default=DEFAULT_SOCKET,
+        metavar="PATH",
+        help=f"where status asks ({DEFAULT_SOCKET}; empty for none)",
+    )
+    add("--json", action="store_true", help="with status: print JSON")
+    return parser
+
+
+def _at_least(least: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        if not (text.isascii() and text.isdigit()) or not least <= int(text) <= 100_000:
+            raise argparse.ArgumentTypeError(f"{text} is no number from {least} to 100000")
+        return int(text)
+
+    return number
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0.5 <= seconds <= 3600:
+        raise argparse.ArgumentTypeError(f"{text} is no time in seconds from 0.5 to 3600")
+    return seconds
+
+
+def _word(text: str) -> str:
+    if not text or any(sign in text for sign in " ;=\0\n"):
+        raise argparse.ArgumentTypeError("a plugin's name has no spaces, semicolons or equals signs")
+    return text
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,72 @@
+"""What the probe wants prepared, with TLS contexts kept for as long as the files behind them stay."""
+
+from __future__ import annotations
+
+import os
+import ssl
+import time
+from typing import NamedTuple
+
+from ..deadline import Deadline
+from ..options import Options
+from ..probe import Preparation, prepare
+
+_MAX_AGE = 30.0
+"""Seconds after which a context is made anew, whatever its files say."""
+
+_LOOK_AGAIN = 1.0
+_MAX_CONTEXTS = 256
+
+
+class _Kept(NamedTuple):
+    preparation: Preparation
+    files: list[tuple[int, int, int] | None]
+    made: float
+    looked: float
+
+
+class Preparations:
+    """Makes Preparations; ``ready`` in the hub, ``make`` in a thread, since files may hang."""
+
+    def __init__(self, sockets: type[ssl.SSLSocket]) -> None:
+        self._sockets = sockets
+        self._kept: dict[Options, _Kept] = {}
+
+    def ready(self, options: Options) -> Preparation | None:
+        """What needs no look at a file, if there is such."""
+        kept = self._kept.get(options)
+        return kept.preparation if kept and time.monotonic() - kept.looked < _LOOK_AGAIN else None
+
+    def make(self, options: Options, deadline: Deadline) -> Preparation:
+        """As imap4.probe.prepare, which says what is raised."""
+        now = time.monotonic()
+        files = _files(options)
+        kept = self._kept.get(options)
+        if kept and now - kept.made < _MAX_AGE and kept.files == files:
+            self._kept[options] = kept._replace(looked=now)
+            return kept.preparation
+        made = prepare(options, deadline)
+        if made.context is not None:
+            made.context.sslsocket_class = self._sockets
+        if not options.login:  # passwords are not kept
+            if len(self._kept) >= _MAX_CONTEXTS:
+                self._kept.clear()
+            self._kept[options] = _Kept(made, files, now, now)
+        return made
+
+
+def _files(options: Options) -> list[tuple[int, int, int] | None]:
+    """What tells whether the files behind a context have changed."""
+    paths: list[str | None] = [options.ca_file, options.client_cert, options.client_key]
+    if options.ca_file is None and not options.insecure:
+        defaults = ssl.get_default_verify_paths()
+        paths += [defaults.cafile, defaults.capath]
+    return [_identity(path) for path in paths if path is not None]
+
+
+def _identity(path: str) -> tuple[int, int, int] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size

@@ -1,0 +1,123 @@
+"""One worker process: the hub, its dispatcher and its link, from start to drain."""
+
+from __future__ import annotations
+
+import gc
+import os
+import resource
+import signal
+import socket
+import sys
+import time
+
+from .dispatcher import Dispatcher
+from .hub import HUNG_UP, Hub
+from .journal import Journal
+from .limits import Limits
+from .link import Link
+from .plans import Planner
+from .settings import Settings
+from .statistics import Statistics
+
+_PUBLISH = 0.5
+"""Seconds between two sets of figures for the supervisor."""
+
+_OTHER_DESCRIPTORS = 300
+"""Room for the resolver's, the core's and our own."""
+
+
+def run(settings: Settings, journal: Journal, held: int | None, control: socket.socket) -> int:
+    """Be a worker until SIGTERM, or until the supervisor is gone.
+
+    Args:
+        held: descriptor of a connection that a predecessor had; None to register anew.
+        control: leads to the supervisor; its end of file means that the supervisor is gone.
+
+    Returns:
+        The exit code.
+    """
+    limits = _raise_limits(settings.limits)
+    gc.freeze()
+    hub = Hub()
+    statistics = Statistics()
+    planner = Planner(settings.plugins, settings.naemon)
+    dispatcher = Dispatcher(hub, planner, limits, statistics, settings.naemon)
+    link = Link(hub, dispatcher, journal, settings, held, _Control(control).tell)
+    hub.each_round.append(journal.beat)
+    life = _Life(hub, link, settings.grace)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's; the supervisor passes on its own
+    signal.signal(signal.SIGTERM, lambda *_: hub.post(life.drain))
+    hub.watch(control.fileno(), life)
+
+    def publish() -> None:
+        while True:
+            journal.publish(_figures(statistics, dispatcher, link))
+            hub.pause(time.monotonic() + _PUBLISH)
+
+    hub.spawn(publish)
+    hub.run()
+    link.close()
+    return 0
+
+
+class _Life:
+    """When to end."""
+
+    def __init__(self, hub: Hub, link: Link, grace: float) -> None:
+        self._hub = hub
+        self._link = link
+        self._grace = grace
+        self._end: float | None = None
+
+    def on_events(self, events: int) -> None:
+        """The supervisor never writes; where its end is closed, it is gone."""
+        if events & HUNG_UP:
+            self.drain()
+
+    def drain(self) -> None:
+        """End as soon as no job is under way, so that none is lost; at the latest after the grace."""
+        if self._end is None:
+            self._end = time.monotonic() + self._grace
+            self._hub.each_round.append(self._look)
+
+    def _look(self) -> None:
+        assert self._end is not None
+        if self._link.idle or time.monotonic() >= self._end:
+            self._hub.stop()
+
+
+class _Control:
+    """Tells the supervisor about the connection to the core."""
+
+    def __init__(self, control: socket.socket) -> None:
+        self._control = control
+
+    def tell(self, word: bytes, descriptor: int | None) -> None:
+        """Send a word, and a descriptor to be held."""
+        try:
+            socket.send_fds(self._control, [word], [] if descriptor is None else [descriptor])
+        except OSError as error:  # the supervisor is gone: we shall soon be told
+            print(f"imap4-worker[{os.getpid()}]: supervisor: {error}", file=sys.stderr, flush=True)
+
+
+def _figures(statistics: Statistics, dispatcher: Dispatcher, link: Link) -> dict[str, object]:
+    figures = statistics.figures()
+    figures["running"] = dispatcher.running
+    figures["waiting"] = dispatcher.waiting
+    figures["connected"] = int(link.connected)
+    for pool in dispatcher.pools:
+        figures[f"threads_{pool.name}"] = pool.taken
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    figures["cpu"] = usage.ru_utime + usage.ru_stime
+    return figures
+
+
+def _raise_limits(limits: Limits) -> Limits:
+    """See to it that every probe can have its descriptor; where that cannot be, take fewer jobs."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = limits.max_jobs + _OTHER_DESCRIPTORS + 8 * limits.max_programs
+    if soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    room = soft - _OTHER_DESCRIPTORS - 8 * limits.max_programs
+    return limits._replace(max_jobs=max(1, min(limits.max_jobs, room)))

@@ -1,0 +1,27 @@
+"""What ``imap4-worker`` was told on its command line."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from .limits import Limits
+
+
+class Settings(NamedTuple):
+    """Shared by the supervisor and its workers."""
+
+    core: str
+    """Path of the core's query handler socket."""
+    register: str = "check_imap4"
+    """The plugin to register for, as the core matches it: a path or a base name."""
+    plugins: tuple[str, ...] = ()
+    """More paths of programs that are this plugin."""
+    workers: int = 2
+    limits: Limits = Limits()
+    naemon: bool = False
+    stall: float = 2.5
+    """Seconds without a heartbeat after which a worker is ended."""
+    grace: float = 15.0
+    """Seconds that a worker gets to answer its jobs when it is told to stop."""
+    socket: str | None = None
+    """Where ``imap4-worker status`` asks."""

@@ -1,0 +1,73 @@
+"""What a worker has done: counts, and how long checks took. Plain numbers that add up over workers."""
+
+from __future__ import annotations
+
+import bisect
+import time
+from collections.abc import Iterable
+from typing import Any
+
+# Upper ends of the bins, in seconds; a factor of the square root of 2 apart, from 0.1 ms to a minute.
+BINS = [0.0001 * 2 ** (step / 2) for step in range(40)]
+
+
+class Statistics:
+    """Counters of one process."""
+
+    def __init__(self) -> None:
+        self.started = time.time()
+        self.jobs = 0
+        self.in_process = 0
+        self.programs = 0
+        self.timed_out = 0
+        self.refused = 0
+        self.taken_over = 0
+        self.lost = 0
+        self.registrations = 0
+        self.states = [0, 0, 0, 0]
+        self.causes: dict[str, int] = {}
+        self.latencies = [0] * (len(BINS) + 1)
+
+    def took(self, seconds: float) -> None:
+        """Count a job by its time from arrival to answer."""
+        self.latencies[bisect.bisect_left(BINS, seconds)] += 1
+
+    def failed(self, cause: str) -> None:
+        """Count a failure of a tested server."""
+        self.causes[cause] = self.causes.get(cause, 0) + 1
+
+    def figures(self) -> dict[str, Any]:
+        """All of them, for JSON."""
+        return dict(vars(self))
+
+
+def total(all_figures: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """Add figures up."""
+    summed = Statistics().figures()
+    for figures in all_figures:
+        for name, value in figures.items():
+            if isinstance(value, list):
+                summed[name] = [a + b for a, b in zip(summed[name], value, strict=True)]
+            elif isinstance(value, dict):
+                for key, count in value.items():
+                    summed[name][key] = summed[name].get(key, 0) + count
+            elif name == "started":
+                summed[name] = min(summed[name], value)
+            else:
+                summed[name] = summed.get(name, 0) + value
+    return summed
+
+
+def percentile(latencies: list[int], share: float) -> float | None:
+    """The time that ``share`` of the jobs did not outlast, in seconds, to the next bin's end.
+
+    Returns:
+        None where there were none.
+    """
+    wanted = sum(latencies) * share
+    seen = 0
+    for end, count in zip([*BINS, float("inf")], latencies, strict=True):
+        seen += count
+        if count and seen >= wanted:
+            return end
+    return None

@@ -1,0 +1,78 @@
+"""``imap4-worker status``: what a running supervisor knows, for people or as JSON."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+import time
+from typing import Any
+
+from .statistics import percentile
+
+_PATIENCE = 5.0
+
+
+def show(path: str, as_json: bool) -> int:
+    """Ask and print.
+
+    Returns:
+        0; 1 where nobody answers; 2 where no worker is registered with the core.
+    """
+    try:
+        state = _ask(path)
+        earlier, seconds = state, 0.0
+        if not as_json:
+            time.sleep(1.0)  # the rate is of this second
+            state, seconds = _ask(path), 1.0
+    except (OSError, ValueError) as error:
+        print(f"imap4-worker: nobody answers at {path}: {error}", file=sys.stderr)
+        print("Is it running, and was it given the same --socket?", file=sys.stderr)
+        return 1
+    if as_json:
+        print(json.dumps(state, indent=2))
+    else:
+        print("\n".join(_lines(state, earlier, seconds)))
+    return 0 if state["total"].get("connected") else 2
+
+
+def _ask(path: str) -> dict[str, Any]:
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.settimeout(_PATIENCE)
+        sock.connect(path)
+        data = b""
+        while part := sock.recv(65536):
+            data += part
+    state: dict[str, Any] = json.loads(data)
+    return state
+
+
+def _lines(state: dict[str, Any], earlier: dict[str, Any], seconds: float) -> list[str]:
+    total = state["total"]
+    rate = (total["jobs"] - earlier["total"]["jobs"]) / seconds
+    lines = [f"core      {state['core']}, {total.get('connected', 0)} of {len(state['workers'])} registered"]
+    for worker in state["workers"]:
+        lines.append(
+            f"worker    pid {worker['pid']}, up {worker['age']:.0f} s, started {worker['starts']} times, "
+            f"{worker['figures'].get('jobs', 0)} jobs"
+        )
+    lines.append(
+        f"jobs      {total['jobs']} done or under way, {rate:.0f}/s, {total.get('running', 0)} running, "
+        f"{total.get('waiting', 0)} waiting"
+    )
+    lines.append(
+        f"how       {total['in_process']} in process, {total['programs']} as programs, "
+        f"{total['timed_out']} timed out, {total['refused']} refused, {total['taken_over']} taken over"
+    )
+    lines.append("latency   " + ", ".join(_latency(total["latencies"], share) for share in (0.5, 0.95, 0.99)))
+    threads = (f"{total.get(f'threads_{name}', 0)} {name}" for name in ("resolver", "files", "program"))
+    lines.append("threads   " + ", ".join(threads))
+    lines.append("states    {} OK, {} WARNING, {} CRITICAL, {} UNKNOWN".format(*total["states"]))
+    causes = sorted(total["causes"].items(), key=lambda item: -item[1])
+    lines.append("failures  " + (", ".join(f"{cause} {count}" for cause, count in causes) or "none"))
+    return lines
+
+
+def _latency(latencies: list[int], share: float) -> str:
+    time_ = percentile(latencies, share)
+    return f"p{share * 100:g} " + ("-" if time_ is None else f"<= {time_ * 1000:.1f} ms")

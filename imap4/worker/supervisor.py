@@ -1,0 +1,271 @@
+"""Keeps the workers alive: starts them, watches their heartbeats, ends those that stall, starts again."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from typing import Any
+
+from . import notify
+from .journal import Journal
+from .settings import Settings
+from .statistics import total
+
+_LOOK = 0.25
+"""Seconds between two looks at the heartbeats."""
+
+_SETTLED = 10.0
+"""Seconds after which a worker has proven that it can live."""
+
+_BACKOFF_MAX = 10.0
+_DYING = 3.0
+
+
+def say(text: str) -> None:
+    """Log a line."""
+    print(f"imap4-worker[{os.getpid()}]: {text}", file=sys.stderr, flush=True)
+
+
+class _Worker:
+    """One worker's place, whichever process fills it at present."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.journal = Journal()
+        self.pid = 0
+        self.pidfd = -1
+        self.control: socket.socket | None = None
+        self.held: int | None = None
+        """Our own descriptor of the worker's connection to the core, for its successor."""
+        self.started = 0.0
+        self.start_at = 0.0
+        self.backoff = 0.0
+        self.starts = 0
+
+    def release(self) -> None:
+        """Close the connection to the core on our side."""
+        if self.held is not None:
+            os.close(self.held)
+            self.held = None
+
+    def listen(self) -> None:
+        """Hear what the worker has said about its connection."""
+        while self.control is not None:
+            try:
+                word, descriptors, _, _ = socket.recv_fds(self.control, 1, 1, socket.MSG_DONTWAIT)
+            except OSError:
+                return
+            if not word:
+                return
+            self.release()
+            if word == b"H" and descriptors:
+                self.held = descriptors[0]
+                os.set_inheritable(self.held, False)
+
+
+class Supervisor:
+    """The parent process. It does nothing that could block, so that it is always there to watch."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._workers = [_Worker(number) for number in range(settings.workers)]
+        self._past: list[dict[str, Any]] = []
+        self._status: socket.socket | None = None
+        self._signals, self._bell = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._stopping: float | None = None
+
+    def run(self) -> int:
+        """Supervise until SIGTERM or SIGINT.
+
+        Returns:
+            The exit code.
+        """
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: None)
+        signal.set_wakeup_fd(self._bell)
+        self._listen()
+        gc.collect()
+        told = 0.0
+        while self._stopping is None or any(worker.pid for worker in self._workers):
+            for worker in self._workers:
+                self._look_after(worker)
+            if time.monotonic() - told >= 1.0:
+                told = time.monotonic()
+                notify.send(self._line(), ready=True)
+            self._wait()
+        notify.send("stopped", stopping=True)
+        return 0
+
+    def _wait(self) -> None:
+        poller = select.poll()
+        handlers: dict[int, Any] = {self._signals: self._on_signal}
+        if self._status is not None:
+            handlers[self._status.fileno()] = self._answer
+        for worker in self._workers:
+            if worker.pid:
+                handlers[worker.pidfd] = _nothing  # the look at the workers comes next anyway
+            if worker.control is not None:
+                handlers[worker.control.fileno()] = worker.listen
+        for descriptor in handlers:
+            poller.register(descriptor, select.POLLIN)
+        for descriptor, _ in poller.poll(_LOOK * 1000):
+            handlers[descriptor]()
+
+    def _on_signal(self) -> None:
+        os.read(self._signals, 64)
+        if self._stopping is None:
+            self._stopping = time.monotonic()
+            say("stopping: answering what is under way")
+            notify.send("stopping", stopping=True)
+            for worker in self._workers:
+                if worker.pid:
+                    os.kill(worker.pid, signal.SIGTERM)
+
+    def _look_after(self, worker: _Worker) -> None:
+        now = time.monotonic()
+        if not worker.pid:
+            if self._stopping is None and now >= worker.start_at:
+                self._start(worker)
+            return
+        pid, status = os.waitpid(worker.pid, os.WNOHANG)
+        if pid:
+            self._bury(worker, os.waitstatus_to_exitcode(status))
+        elif worker.journal.silence > self._settings.stall:
+            say(f"worker {worker.pid} has stood still for {worker.journal.silence:.1f} s: ending it")
+            os.kill(worker.pid, signal.SIGKILL)
+        elif self._stopping is not None and now > self._stopping + self._settings.grace + _DYING:
+            os.kill(worker.pid, signal.SIGKILL)
+
+    def _bury(self, worker: _Worker, code: int) -> None:
+        """A worker has ended; decide about its connection, and when the next one starts."""
+        worker.listen()
+        how = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
+        say(f"worker {worker.pid} {how}")
+        os.close(worker.pidfd)
+        if worker.control is not None:
+            worker.control.close()
+        figures = worker.journal.published()
+        self._past = [total([*self._past, _lasting(figures)])]
+        worker.journal.publish({})
+        worker.pid, worker.pidfd, worker.control = 0, -1, None
+        lived = time.monotonic() - worker.started
+        if lived > _SETTLED:
+            worker.backoff = 0.0
+        worker.start_at = time.monotonic() + worker.backoff
+        if worker.held is not None and (worker.journal.busy or worker.backoff or self._stopping is not None):
+            # Nobody would read what the core writes, or nobody knows where to go on.
+            say("its connection to the core is given up")
+            worker.release()
+        worker.backoff = min(max(2 * worker.backoff, 0.5), _BACKOFF_MAX)
+
+    def _start(self, worker: _Worker) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        worker.journal.beat()
+        sys.stderr.flush()
+        pid = os.fork()
+        if not pid:
+            ours.close()
+            self._become(worker, theirs)
+        theirs.close()
+        worker.pid, worker.control = pid, ours
+        worker.pidfd = os.pidfd_open(pid)
+        worker.started = time.monotonic()
+        worker.starts += 1
+
+    def _become(self, worker: _Worker, control: socket.socket) -> None:
+        """In the child: be the worker. Never returns."""
+        code = 70
+        try:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            for descriptor in (self._signals, self._bell):
+                os.close(descriptor)
+            if self._status is not None:
+                self._status.close()
+            for other in self._workers:
+                if other is not worker:
+                    other.release()
+                    if other.control is not None:
+                        other.control.close()
+                    if other.pidfd >= 0:
+                        os.close(other.pidfd)
+            from .process import run
+
+            code = run(self._settings, worker.journal, worker.held, control)
+        except BaseException:
+            import traceback
+
+            traceback.print_exc()
+        finally:
+            sys.stderr.flush()
+            os._exit(code)
+
+    def _listen(self) -> None:
+        """Open the socket for ``imap4-worker status``; without it, all else goes on."""
+        path = self._settings.socket
+        if path is None:
+            return
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+            self._status = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+            self._status.bind(path)
+            self._status.listen(8)
+        except OSError as error:
+            say(f"imap4-worker status will not work: {path}: {error.strerror}")
+            self._status = None
+
+    def _answer(self) -> None:
+        """Tell one that asks for the status."""
+        assert self._status is not None
+        with contextlib.suppress(OSError):
+            asker, _ = self._status.accept()
+            with asker:
+                asker.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1024 * 1024)
+                asker.send(json.dumps(self._state()).encode(), socket.MSG_DONTWAIT)
+
+    def _state(self) -> dict[str, Any]:
+        present = [worker.journal.published() for worker in self._workers]
+        return {
+            "core": self._settings.core,
+            "pid": os.getpid(),
+            "workers": [
+                {
+                    "pid": worker.pid,
+                    "starts": worker.starts,
+                    "age": time.monotonic() - worker.started if worker.pid else 0.0,
+                    "silence": worker.journal.silence,
+                    "figures": figures,
+                }
+                for worker, figures in zip(self._workers, present, strict=True)
+            ],
+            "total": total([*self._past, *present]),
+        }
+
+    def _line(self) -> str:
+        """One line for systemctl status."""
+        figures = total([*self._past, *(worker.journal.published() for worker in self._workers)])
+        alive = sum(bool(worker.pid) for worker in self._workers)
+        connected = figures.get("connected", 0)
+        return f"{alive} workers, {connected} registered, {figures['jobs']} jobs done"
+
+
+def _lasting(figures: dict[str, Any]) -> dict[str, Any]:
+    """What of a dead worker's figures still counts."""
+    passing = ("running", "waiting", "connected")
+    return {
+        name: value
+        for name, value in figures.items()
+        if name not in passing and not name.startswith("threads_")
+    }
+
+
+def _nothing() -> None:
+    pass
