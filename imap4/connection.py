@@ -255,7 +255,7 @@ def _explained(error: OSError, deadline: Deadline) -> Failed:
     if error.errno in _REFUSED:
         return Failed("connect.refused", _REFUSED[error.errno])
     if error.errno in _RESET:
-        return Failed("connect.reset", "connection reset")
+        return Failed("connect.reset", "connection reset before the greeting")
     if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS):
         raise error
     return Failed("connect.unreachable", _strerror(error))

@@ -63,8 +63,15 @@ def server_name(options: Options) -> str | None:
 
 
 def wrap(context: ssl.SSLContext, sock: socket.socket, name: str | None) -> ssl.SSLSocket:
-    """Put TLS around a connected socket, without a word to the peer yet."""
-    return context.wrap_socket(sock, server_hostname=name, do_handshake_on_connect=False)
+    """Put TLS around a connected socket, without a word to the peer yet.
+
+    Raises:
+        Failed: ``tls.handshake``, where the peer has gone already.
+    """
+    try:
+        return context.wrap_socket(sock, server_hostname=name, do_handshake_on_connect=False)
+    except OSError as error:
+        raise explained(error) or _hung_up() from None
 
 
 def shake_hands(sock: Any, deadline: Deadline) -> None:
@@ -83,10 +90,11 @@ def shake_hands(sock: Any, deadline: Deadline) -> None:
     except ssl.SSLCertVerificationError as error:
         raise _untrusted(error) from None
     except OSError as error:
-        failure = explained(error)
-        raise failure or Failed(
-            "tls.handshake", "the server closed the connection during the TLS handshake"
-        ) from None
+        raise explained(error) or _hung_up() from None
+
+
+def _hung_up() -> Failed:
+    return Failed("tls.handshake", _REASONS["UNEXPECTED_EOF_WHILE_READING"])
 
 
 def explained(error: OSError) -> Failed | None:
