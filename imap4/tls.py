@@ -36,7 +36,7 @@ _REASONS = {
 
 
 def make_context(options: Options) -> ssl.SSLContext:
-    """The client's side of TLS as the options want it. Nothing is taken from the environment.
+    """The client's side of TLS as the options want it; no key log, whatever the environment says.
 
     Raises:
         UsageError: a file is missing, unreadable or not what it should be.
