@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import trustme
 
-from .ports import free_port, start, stop, wait_for_server
+from tests.machines.ports import free_port, start, stop, wait_for_server
 
 DOVECOT = "/usr/sbin/dovecot"
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import trustme
 
-from .ports import free_port, start, stop, wait_for_server
+from tests.machines.ports import free_port, start, stop, wait_for_server
 
 IMAP4D = "/usr/sbin/imap4d"
 DOMAIN = "example.test"

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from .dovecot import Dovecot, dovecot
-from .plugin import run
+from tests.machines.dovecot import Dovecot, dovecot
+from tests.machines.plugin import run
 
 PLAIN = "time resolve connect greeting logout"
 TLS = "time resolve connect tls greeting logout certificate"

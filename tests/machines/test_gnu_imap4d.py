@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from .gnu_imap4d import DOMAIN, USER, Imap4d, imap4d
-from .plugin import run
-from .ports import wait_until
+from tests.machines.gnu_imap4d import DOMAIN, USER, Imap4d, imap4d
+from tests.machines.plugin import run
+from tests.machines.ports import wait_until
 
 PLAIN = "time resolve connect greeting logout"
 STARTTLS = "time resolve connect greeting tls logout certificate"
