@@ -190,8 +190,17 @@ class _Test:
             self.logged_out = True
 
     def _upgrade(self, session: Session) -> None:
+        from .tls import NOT_TLS
+
         session.request_starttls()
-        self._start_tls(session.connection)
+        try:
+            self._start_tls(session.connection)
+        except Failed as failed:
+            if failed.text != NOT_TLS:
+                raise
+            # The port is right, the server (or someone on the way) went on in the clear.
+            text = "the server answers STARTTLS with OK, but does not begin TLS"
+            raise Failed(failed.cause, text) from None
 
     def _start_tls(self, connection: Connection) -> None:
         from . import tls

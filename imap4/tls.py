@@ -18,10 +18,12 @@ _NOT_YET_VALID = 9
 _EXPIRED = 10
 _WRONG_NAME = (62, 63, 64)
 
+NOT_TLS = "the server does not speak TLS on this port"
+
 # OpenSSL's reasons, and what they mean to an administrator.
 _REASONS = {
-    "WRONG_VERSION_NUMBER": "the server does not speak TLS on this port",
-    "HTTP_REQUEST": "the server does not speak TLS on this port",
+    "WRONG_VERSION_NUMBER": NOT_TLS,
+    "HTTP_REQUEST": NOT_TLS,
     "UNEXPECTED_EOF_WHILE_READING": "the server closed the connection during the TLS handshake",
     "UNSUPPORTED_PROTOCOL": "the server speaks only older versions of TLS",
     "TLSV1_ALERT_PROTOCOL_VERSION": "the server does not speak a TLS version that is allowed here",
@@ -37,6 +39,9 @@ _REASONS = {
 
 def make_context(options: Options) -> ssl.SSLContext:
     """The client's side of TLS as the options want it; no key log, whatever the environment says.
+
+    Of the environment only SSL_CERT_FILE and SSL_CERT_DIR count, by which OpenSSL itself can be told
+    where the system's store is.
 
     Raises:
         UsageError: a file is missing, unreadable or not what it should be.
