@@ -258,6 +258,8 @@ def _explained(error: OSError, deadline: Deadline) -> Failed:
         return Failed("connect.reset", "connection reset before the greeting")
     if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS):
         raise error
+    if error.errno == errno.EINVAL:  # ip-route(8): what connect(2) says of a blackhole route
+        return Failed("connect.unreachable", "a blackhole route of this machine drops the packets")
     return Failed("connect.unreachable", _strerror(error))
 
 
