@@ -24,7 +24,6 @@ NOT_TLS = "the server does not speak TLS on this port"
 _REASONS = {
     "WRONG_VERSION_NUMBER": NOT_TLS,
     "HTTP_REQUEST": NOT_TLS,
-    "UNEXPECTED_EOF_WHILE_READING": "the server closed the connection during the TLS handshake",
     "UNSUPPORTED_PROTOCOL": "the server speaks only older versions of TLS",
     "TLSV1_ALERT_PROTOCOL_VERSION": "the server does not speak a TLS version that is allowed here",
     "TLSV13_ALERT_CERTIFICATE_REQUIRED": "the server wants a client certificate",
@@ -76,7 +75,7 @@ def wrap(context: ssl.SSLContext, sock: socket.socket, name: str | None) -> ssl.
     try:
         return context.wrap_socket(sock, server_hostname=name, do_handshake_on_connect=False)
     except OSError as error:
-        raise explained(error) or _hung_up() from None
+        raise _broken_off(error) from None
 
 
 def shake_hands(sock: Any, deadline: Deadline) -> None:
@@ -95,11 +94,15 @@ def shake_hands(sock: Any, deadline: Deadline) -> None:
     except ssl.SSLCertVerificationError as error:
         raise _untrusted(error) from None
     except OSError as error:
-        raise explained(error) or _hung_up() from None
+        raise _broken_off(error) from None
 
 
-def _hung_up() -> Failed:
-    return Failed("tls.handshake", _REASONS["UNEXPECTED_EOF_WHILE_READING"])
+def _broken_off(error: OSError) -> Failed:
+    """Why a handshake was not finished: OpenSSL's reason, or the peer hung up."""
+    # A closed connection is one of these two, which differs with the version of OpenSSL, or a reset.
+    closed = isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError)
+    failure = None if closed else explained(error)
+    return failure or Failed("tls.handshake", "the server closed the connection during the TLS handshake")
 
 
 def explained(error: OSError) -> Failed | None:
