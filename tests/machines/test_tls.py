@@ -7,6 +7,7 @@ import socket
 import ssl
 import subprocess
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -435,6 +436,31 @@ def test_silence_after_the_handshake_is_critical_in_time(authority: Authority) -
         result = check(server, *trusting(authority), timeout="0.7")
     problem = "no greeting within 0.7 s [greeting.timeout]"
     assert result[:3] == critical(problem, "time resolve connect tls certificate")
+
+
+def closes_with_notice(peer: Peer) -> None:
+    assert isinstance(peer.socket, ssl.SSLSocket)
+    peer.socket.unwrap()
+
+
+def closes(peer: Peer) -> None:
+    peer.socket.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.parametrize("end", [closes_with_notice, closes])
+def test_server_that_goes_away_at_logout_is_a_warning(
+    authority: Authority, end: Callable[[Peer], None]
+) -> None:
+    def script(peer: Peer) -> None:
+        peer.send("* OK ready\r\n")
+        peer.command()
+        end(peer)
+
+    with ScriptedServer(script, tls=authority.server()) as server:
+        result = check(server, *trusting(authority))
+    problem = "connection closed before the answer to LOGOUT [logout.closed]"
+    line = f"IMAP4 WARNING - 127.0.0.1:PORT greeting in T s, {problem}"
+    assert result[:3] == (1, line, "time resolve connect tls greeting certificate")
 
 
 # The wrong port
