@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 CLOSING_GRACE = 0.25
 """Seconds that a peer gets to close its side after us; it does not count as part of the test."""
 
+HURRIED_GRACE = 0.1
+"""The same where the test's time is already over."""
+
 _RECEIVE = 4096
 _MAX_DIALOGUE = 100
 
@@ -114,7 +117,7 @@ class Connection:
         A peer that does not close its side, or leaves out its close_notify, is left after a short
         grace. Never raises.
         """
-        grace = Deadline(CLOSING_GRACE)
+        grace = Deadline(HURRIED_GRACE if self.deadline.expired else CLOSING_GRACE)
         sock = self._socket
         with sock:
             try:
