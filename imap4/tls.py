@@ -110,7 +110,9 @@ def explained(error: OSError) -> Failed | None:
     if not isinstance(error, ssl.SSLError):
         return None
     reason = error.reason or ""
-    text = _REASONS.get(reason) or clean(f"TLS error: {reason.replace('_', ' ').lower() or error}")
+    # Without a reason there is only Python's text, which ends with a place in its source.
+    words = reason.replace("_", " ").lower() or str(error.strerror).partition(" (_ssl.c")[0]
+    text = _REASONS.get(reason) or clean(f"TLS error: {words}")
     return Failed("tls.handshake", text)
 
 
