@@ -152,7 +152,7 @@ def test_days_left_are_judged(
 def test_days_left_are_told_of_an_expired_certificate_too(authority: Authority) -> None:
     with ScriptedServer(good, tls=authority.server(days=-3.52)) as server:
         result = check(server, *trusting(authority), "-D", "30,14")
-    assert result[:3] == critical("certificate has expired, certificate has ended [tls.expired]")
+    assert result[:3] == critical("certificate has expired, certificate ended 3.5 days ago [tls.expired]")
     assert result.output.endswith(" certificate=-3.52;30:;14:\n")
 
 
@@ -169,7 +169,7 @@ def test_days_left_are_told_of_an_untrusted_certificate_too(
 def test_days_left_count_even_where_nothing_else_is_verified(stranger: Authority) -> None:
     with ScriptedServer(good, tls=stranger.server(days=-3.52)) as server:
         result = check(server, "--tls", "--insecure", "-D", "30")
-    line = "IMAP4 WARNING - 127.0.0.1:PORT greeting in T s, logged out, certificate has ended"
+    line = "IMAP4 WARNING - 127.0.0.1:PORT greeting in T s, logged out, certificate ended 3.5 days ago"
     assert result[:3] == (1, line, PASSED)
 
 
