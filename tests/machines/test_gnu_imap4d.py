@@ -130,6 +130,16 @@ def test_wrong_password_is_refused_by_login(without_sasl: Imap4d, tmp_path: Path
     assert PASSWORDS[user][:-1] not in result.output
 
 
+def test_password_that_ends_with_a_backslash_logs_in_without_tls_too(
+    without_sasl: Imap4d, tmp_path: Path
+) -> None:
+    # As a quoted string, imap4d refuses it always without TLS, and at times with it.
+    who = login(tmp_path, PASSWORDS["backslash"], f"backslash@{DOMAIN}")
+    result = run("-H", "127.0.0.1", "-p", str(without_sasl.port), "--insecure", *who)
+    line = f"IMAP4 OK - 127.0.0.1:{without_sasl.port} greeting in T s, logged out"
+    assert result[:3] == (0, line, "time resolve connect greeting login logout")
+
+
 def test_login_without_tls_is_refused_where_tls_is_required(server: Imap4d, tmp_path: Path) -> None:
     options = ("--insecure", *login(tmp_path, server.password))
     result = run("-H", "127.0.0.1", "-p", str(server.required_port), *options)
