@@ -219,7 +219,12 @@ def _add_tls(group: argparse._ArgumentGroup) -> None:
     add("-S", "--tls", action="store_true", help="TLS from the first byte (IMAPS)")
     add("--starttls", action="store_true", help="TLS by the STARTTLS command")
     add("--ca-file", metavar="FILE", help="trust these certificates instead of the system's")
-    add("--server-name", type=_text, metavar="NAME", help="name in the certificate, where it is not HOST")
+    add(
+        "--server-name",
+        type=_server_name,
+        metavar="NAME",
+        help="name in the certificate, where it is not HOST",
+    )
     add("--insecure", action="store_true", help="do not verify the certificate; allow --login without TLS")
     add("--tls-min", choices=("1.2", "1.3"), default="1.2", help="oldest TLS version to speak (1.2)")
     add("--client-cert", metavar="FILE", help="certificate to show, PEM")
@@ -308,21 +313,20 @@ def _target(given: str) -> tuple[str, str | None]:
         )
     if ":" in given and _family_of(given) is None:
         raise UsageError(f"argument -H/--host: {clean(given)} is no host; -p gives the port")
-    if _family_of(given) is None:
-        _reject_bad_name(given)
+    if _family_of(given) is None and not _is_name(given):
+        raise UsageError(f"argument -H/--host: {clean(given)} is no host name (see --help)")
     return given, None
 
 
-def _reject_bad_name(host: str) -> None:
-    """Refuse what no resolver can be asked: RFC 1035 section 2.3.4 limits labels to 63 bytes."""
+def _is_name(host: str) -> bool:
+    """Whether a resolver can be asked for it: RFC 1035 section 2.3.4 limits labels to 63 bytes."""
     try:
         encoded = host.encode("ascii" if host.isascii() else "idna")
     except UnicodeError:
-        encoded = b".."
+        return False
     labels = encoded.removesuffix(b".").split(b".")
     printable = all(0x21 <= byte <= 0x7E for byte in encoded)
-    if not printable or len(encoded) > 254 or not all(1 <= len(label) <= 63 for label in labels):
-        raise UsageError(f"argument -H/--host: {clean(host)} is no host name (see --help)")
+    return printable and len(encoded) <= 254 and all(1 <= len(label) <= 63 for label in labels)
 
 
 def _family(given: argparse.Namespace, host: str) -> int:
@@ -357,6 +361,12 @@ def _name(text: str) -> str:
 def _text(text: str) -> str:
     if not text or "\0" in text:
         raise argparse.ArgumentTypeError("it must not be empty or hold a NUL")
+    return text
+
+
+def _server_name(text: str) -> str:
+    if _family_of(text) is None and not _is_name(text):
+        raise argparse.ArgumentTypeError(f"{clean(text)} is no host name")
     return text
 
 

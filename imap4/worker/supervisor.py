@@ -59,7 +59,7 @@ class _Worker:
         """Hear what the worker has said about its connection."""
         while self.control is not None:
             try:
-                word, descriptors, _, _ = socket.recv_fds(self.control, 1, 1, socket.MSG_DONTWAIT)
+                word, descriptors, _, _ = socket.recv_fds(self.control, 1, 1)
             except OSError:
                 return
             if not word:
@@ -167,6 +167,7 @@ class Supervisor:
 
     def _start(self, worker: _Worker) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        ours.setblocking(False)  # recv_fds itself passes no flags on
         worker.journal.beat()
         sys.stderr.flush()
         pid = os.fork()

@@ -132,6 +132,11 @@ def _warning(
     return Case("", does, script, 1, f"IMAP4 WARNING - 127.0.0.1:PORT {text}", options, phases)
 
 
+def _reset_soon(peer: Peer) -> None:
+    peer.pause(0.1)  # a reset at once may come while the client is still connecting
+    peer.reset()
+
+
 def _keep_saying(peer: Peer, line: str) -> None:
     while not peer.stopped.is_set():
         peer.send(line)
@@ -241,7 +246,7 @@ _add(
     _critical("closes at once", _ends_with(), "connection closed before the greeting [greeting.closed]"),
     _critical(
         "resets the connection at once",
-        lambda peer: peer.reset(),
+        _reset_soon,
         "connection reset before the greeting [connect.reset]",
     ),
     _critical(
@@ -285,6 +290,13 @@ _add(
         "speaks plain IMAP4 where TLS is wanted",
         good,
         "the server does not speak TLS on this port [tls.handshake]",
+        "--tls",
+        "--insecure",
+    ),
+    _critical(
+        "resets the connection where TLS is wanted",
+        _reset_soon,
+        "the server closed the connection during the TLS handshake [tls.handshake]",
         "--tls",
         "--insecure",
     ),

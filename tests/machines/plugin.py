@@ -16,7 +16,8 @@ GRACE = 0.5
 """Seconds that the whole process may live longer than -t."""
 
 # The plugin guidelines: label=value[UOM];warn;crit;min;max. Every time has the unit and its limits.
-_TIME = re.compile(r"([a-z_0-9.:]+)=[0-9]+\.[0-9]{6}s;[^; ]*;[^; ]*;0;([0-9.]+)")
+# A label that has more than letters, digits and _ is in quotes.
+_TIME = re.compile(r"('?[a-z_0-9.:]+'?)=[0-9]+\.[0-9]{6}s;[^; ]*;[^; ]*;0;([0-9.]+)")
 _DAYS = re.compile(r"(certificate)=-?[0-9]+\.[0-9]{2}(;[0-9.:]*){0,2}")
 
 
@@ -76,5 +77,5 @@ def _labels(perfdata: str, seconds: float) -> str:
         match = _TIME.fullmatch(item) or _DAYS.fullmatch(item)
         assert match, f"no good perfdata: {item}"
         assert match[1] == "certificate" or float(match[2]) == seconds, f"wrong maximum: {item}"
-        labels.append(match[1])
+        labels.append(match[1].strip("'"))
     return " ".join(labels)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from imap4.causes import HINTS
 from tests.machines.cases import CASES, PASSWORD, Case
 from tests.machines.plugin import run
-from tests.machines.scripted import ScriptedServer, closed_port, good
+from tests.machines.scripted import Peer, ScriptedServer, closed_port, good
 from tools.verdicts import CAUSES_PAGE, PAGE, causes_page, page
 
 
@@ -50,6 +51,22 @@ def test_connection_is_closed_without_a_reset() -> None:
     assert server.connections == 5
 
 
+def test_server_that_goes_on_talking_after_logout_gets_no_reset() -> None:
+    ended: list[int] = []
+
+    def script(peer: Peer) -> None:
+        good(peer)
+        peer.send("* 1 EXISTS\r\n" * 2000)
+        while peer.socket.recv(4096):
+            pass
+        peer.pause(0.1)  # a reset would come behind the end of the stream
+        ended.append(peer.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
+
+    with ScriptedServer(script) as server:
+        assert run("-H", "127.0.0.1", "-p", str(server.port)).code == 0
+    assert (server.resets, ended) == (0, [0])
+
+
 def test_addresses_in_brackets_are_the_same() -> None:
     with ScriptedServer(good, host="::1") as server:
         for host in ("::1", "[::1]"):
@@ -61,9 +78,9 @@ def test_addresses_in_brackets_are_the_same() -> None:
 def test_source_address_is_used() -> None:
     seen: list[str] = []
 
-    def script(peer: object) -> None:
-        seen.append(peer.socket.getpeername()[0])  # type: ignore[attr-defined]
-        good(peer)  # type: ignore[arg-type]
+    def script(peer: Peer) -> None:
+        seen.append(peer.socket.getpeername()[0])
+        good(peer)
 
     with ScriptedServer(script) as server:
         result = run("-H", "127.0.0.1", "-p", str(server.port), "--source", "127.0.0.9")

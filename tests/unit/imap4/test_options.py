@@ -73,6 +73,7 @@ WRONG = [
     (["-H", "/s", "-S"], "TLS over a Unix socket needs --server-name or --insecure" + SEE),
     (["-H", "x", "--ca-file", "f"], f"--ca-file {NEEDS_TLS}"),
     (["-H", "x", "--server-name", "n"], f"--server-name {NEEDS_TLS}"),
+    (["-H", "x", "-S", "--server-name", ".x"], "argument --server-name: .x is no host name" + SEE),
     (["-H", "x", "--client-cert", "f"], f"--client-cert {NEEDS_TLS}"),
     (["-H", "x", "-D", "30"], f"--certificate {NEEDS_TLS}"),
     (["-H", "x", "--insecure"], "--insecure needs --tls, --starttls or --login" + SEE),
