@@ -35,7 +35,8 @@ class _Waiting:
         self._limit = seconds
 
     def gettimeout(self) -> float | None:
-        return 0.0
+        """What ``settimeout`` was told."""
+        return self._limit
 
     def on_events(self, events: int) -> None:
         """Epoll has seen something."""
@@ -135,6 +136,7 @@ class Socket(_Waiting, socket.socket):
                 if self._limit == 0:
                     raise
                 self.wait(READ, self.until())
+                continue
             # Less than was asked for means that the kernel has no more, and will tell of more: epoll(7).
             if len(data) < size and not (flags or self._ended):
                 self._readable = False

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import socket
 import subprocess
+import sys
 from pathlib import Path
 from types import TracebackType
 
 from imap4.wproc import DELIMITER, split_messages
 
 NAGIOS = "/usr/sbin/nagios4"
+IMAP4_WORKER = (str(Path(sys.executable).with_name("imap4-worker")),)
 
 
 def pairs(message: bytes) -> dict[str, bytes]:
@@ -45,9 +47,9 @@ class CoreWorker:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._process.kill()
-        self._process.wait()
         self._socket.close()
+        self._process.terminate()
+        self._process.wait()
 
     def run(self, *commands: bytes, timeout: int = 10, extra: bytes = b"") -> list[dict[str, bytes]]:
         """Have all of them run at once; the answers in the commands' order."""

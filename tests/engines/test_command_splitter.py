@@ -9,7 +9,7 @@ import pytest
 
 from imap4.worker.command import split
 
-from .core_worker import CoreWorker
+from tests.engines.core_worker import CoreWorker
 
 ALPHABET = [
     *(b"a", b"b", b"-H", b"x=y", b"0", b"\xc3\xa9", b"\xff"),
