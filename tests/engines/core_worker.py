@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import subprocess
 import sys
@@ -51,19 +52,52 @@ class CoreWorker:
         self._process.terminate()
         self._process.wait()
 
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        """The worker, or its supervisor."""
+        return self._process
+
+    @property
+    def registered_pid(self) -> int:
+        """The process that has registered, by its name."""
+        match = re.search(rb"name=imap4-worker-([0-9]+);", self.registration)
+        assert match, self.registration
+        return int(match[1])
+
+    def send(self, *messages: bytes) -> None:
+        """Send messages as they are, but for their ends."""
+        self._socket.sendall(b"".join(message + DELIMITER for message in messages))
+
+    def start(self, *commands: bytes, timeout: int = 10, extra: bytes = b"") -> range:
+        """Hand out jobs; their numbers."""
+        numbers = range(self._jobs, self._jobs + len(commands))
+        self._jobs += len(commands)
+        for number, command in zip(numbers, commands, strict=True):
+            self.send(b"job_id=%d\0type=0\0command=%b\0timeout=%d\0%b" % (number, command, timeout, extra))
+        return numbers
+
+    def receive(self) -> list[dict[str, bytes]]:
+        """The answers that come next; none where the worker has closed the connection."""
+        data = self._socket.recv(65536)
+        messages, self._rest = split_messages(self._rest + data)
+        if not data:
+            return []
+        answers = [answer for answer in map(pairs, messages) if "log" not in answer]
+        return answers or self.receive()
+
+    def answers(self, numbers: range) -> list[dict[str, bytes]]:
+        """The answers to these jobs, in the jobs' order; asserts that each comes once."""
+        found: dict[int, dict[str, bytes]] = {}
+        while len(found) < len(numbers):
+            answers = self.receive()
+            assert answers, "the worker has gone"
+            for answer in answers:
+                number = int(answer["job_id"])
+                assert number in numbers
+                assert number not in found
+                found[number] = answer
+        return [found[number] for number in numbers]
+
     def run(self, *commands: bytes, timeout: int = 10, extra: bytes = b"") -> list[dict[str, bytes]]:
         """Have all of them run at once; the answers in the commands' order."""
-        first = self._jobs
-        self._jobs += len(commands)
-        for number, command in enumerate(commands, first):
-            text = b"job_id=%d\0type=0\0command=%b\0timeout=%d\0" % (number, command, timeout)
-            self._socket.sendall(text + extra + DELIMITER)
-        answers: dict[int, dict[str, bytes]] = {}
-        while len(answers) < len(commands):
-            data = self._socket.recv(65536)
-            assert data, "the worker has gone"
-            messages, self._rest = split_messages(self._rest + data)
-            for answer in map(pairs, messages):
-                if "log" not in answer:
-                    answers[int(answer["job_id"])] = answer
-        return [answers[number] for number in range(first, self._jobs)]
+        return self.answers(self.start(*commands, timeout=timeout, extra=extra))

@@ -49,7 +49,9 @@ def by_worker(worker: CoreWorker, *commands: str) -> list[Answer]:
 @pytest.fixture(scope="module")
 def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CoreWorker]:
     folder = tmp_path_factory.mktemp("core")
-    with CoreWorker(folder, [*IMAP4_WORKER, "--workers", "1", "--socket", str(folder / "s"), "--core"]) as one:
+    with CoreWorker(
+        folder, [*IMAP4_WORKER, "--workers", "1", "--socket", str(folder / "s"), "--core"]
+    ) as one:
         yield one
 
 
@@ -108,7 +110,7 @@ def test_worker_says_what_the_plugin_says(case: Case, pairs: dict[str, tuple[Ans
         "-w abc",
         "--version",
         "--help",
-        "\"a$HOME-b\"",
+        '"a$HOME-b"',
     ],
 )
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "nosuch.invalid"])
