@@ -128,7 +128,7 @@ def _parser() -> argparse.ArgumentParser:
         type=_seconds,
         default=Settings("").stall,
         metavar="SECONDS",
-        help="end a worker that stands still for so long (2.5)",
+        help="end a worker that stands still for so long (2)",
     )
     add(
         "--grace",

@@ -2,9 +2,13 @@
 
 The worker notes every job in it as it comes and strikes it out once its answer is with the core; the
 supervisor keeps the connection to the core open. Where a worker is killed, its successor takes both
-over and runs the jobs that are noted. Only where it was killed in the middle of a read or a write is
-it not known what the core has seen; then the connection is given up, since an answer sent twice could
-pass for that of another job.
+over and runs the jobs that are noted. That must be so: a core that loses a connection loses its jobs
+too, and finds out after ten minutes.
+
+Killed in the middle of a read: what was about to be read is noted first, and compared with what is
+there. In the middle of a write: the answers are sent again, which the core passes by, since it numbers
+its jobs onward; that needs writes that are done as a whole or not at all. Only where that could not be
+had is the connection given up.
 """
 
 from __future__ import annotations
@@ -16,14 +20,23 @@ import time
 from typing import Any, NamedTuple
 
 _BEAT = struct.Struct("d")
-_BUSY = 8
+_HEAD = struct.Struct("=IIIIQ")
+"""State; which half of the room is used, bytes in it, how many of them are new; the read's number.
+
+Always written at once, after what it speaks of, so that it is true whenever the worker is killed."""
+
+_HEAD_AT = 8
+_STATE = struct.Struct("=I")
 _LENGTH = struct.Struct("I")
-_JOB = struct.Struct("IId")  # length (0: free), how often it was begun, when it came
+_JOB = struct.Struct("IIdQ")  # length (0: free), how often it was begun, when it came, in which read
+
+# What the worker is in the middle of.
+CLEAN, READING, READ, SENDING, UNSURE = range(5)
 
 _STATISTICS, _STATISTICS_ROOM = 64, 64 * 1024
-_UNREAD, _UNREAD_ROOM = _STATISTICS + _STATISTICS_ROOM, 256 * 1024
-_UNSENT, _UNSENT_ROOM = _UNREAD + _UNREAD_ROOM, 1024 * 1024
-_JOBS = _UNSENT + _UNSENT_ROOM
+UNREAD_ROOM = 512 * 1024
+_UNREAD = _STATISTICS + _STATISTICS_ROOM
+_JOBS = _UNREAD + 2 * UNREAD_ROOM
 _JOB_ROOM = 2048
 SLOTS = 16384
 
@@ -60,24 +73,60 @@ class Journal:
         return time.monotonic() - beat
 
     @property
-    def busy(self) -> bool:
-        """Whether the worker is between a read or a write and its note of it."""
-        return bool(self._memory[_BUSY])
+    def state(self) -> int:
+        """CLEAN, READING, READ, SENDING or UNSURE."""
+        state: int = _STATE.unpack_from(self._memory, _HEAD_AT)[0]
+        return state
 
-    @busy.setter
-    def busy(self, value: bool) -> None:
-        self._memory[_BUSY] = value
+    @state.setter
+    def state(self, value: int) -> None:
+        _STATE.pack_into(self._memory, _HEAD_AT, value)
+
+    def begin_read(self, unread: bytes, new: bytes) -> None:
+        """Note what is about to be taken from the connection: ``new``, after ``unread`` of before."""
+        self._write(READING, unread + new, len(new), 1)
+
+    def end_read(self, rest: bytes) -> None:
+        """All whole messages are noted; ``rest`` is the beginning of the next."""
+        self._write(CLEAN, rest, 0, 0)
+
+    def read_before(self) -> tuple[bytes, bytes]:
+        """What the predecessor had read and was about to read, and the new part of it."""
+        _, half, length, new, _ = _HEAD.unpack_from(self._memory, _HEAD_AT)
+        at = _UNREAD + half * UNREAD_ROOM
+        data = self._memory[at : at + length]
+        return data, data[length - new :]
+
+    def _write(self, state: int, data: bytes, new: int, step: int) -> None:
+        _, half, _, _, number = _HEAD.unpack_from(self._memory, _HEAD_AT)
+        if len(data) > UNREAD_ROOM:
+            self.state = UNSURE
+            return
+        half = 1 - half
+        at = _UNREAD + half * UNREAD_ROOM
+        self._memory[at : at + len(data)] = data
+        _HEAD.pack_into(self._memory, _HEAD_AT, state, half, len(data), new, number + step)
+
+    @property
+    def _number(self) -> int:
+        """Of the read that is under way, or was the last."""
+        number: int = _HEAD.unpack_from(self._memory, _HEAD_AT)[4]
+        return number
 
     def publish(self, statistics: dict[str, Any]) -> None:
         """Let the supervisor see figures."""
         data = json.dumps(statistics).encode()
         if len(data) < _STATISTICS_ROOM - 4:
-            self._keep(_STATISTICS, data)
+            self._memory[_STATISTICS + 4 : _STATISTICS + 4 + len(data)] = data
+            _LENGTH.pack_into(self._memory, _STATISTICS, len(data))
 
     def published(self) -> dict[str, Any]:
         """The figures; empty where there are none, or where they are just being written."""
+        length = _LENGTH.unpack_from(self._memory, _STATISTICS)[0]
         try:
-            figures: dict[str, Any] = json.loads(self._kept(_STATISTICS) or b"{}")
+            figures: dict[str, Any] = json.loads(
+                self._memory[_STATISTICS + 4 : _STATISTICS + 4 + length] or b"{}"
+            )
         except ValueError:
             return {}
         return figures
@@ -85,14 +134,17 @@ class Journal:
     def begin(self) -> list[Noted]:
         """Take over what the predecessor has left; to be called first, in the worker."""
         left, self._free = [], []
+        # Of a read that was not finished all messages are read again, those that were noted too.
+        unfinished = self._number if self.state in (READING, READ) else -1
         for slot in range(SLOTS):
             at = _JOBS + slot * _JOB_ROOM
-            length, attempts, came = _JOB.unpack_from(self._memory, at)
-            if length:
-                _JOB.pack_into(self._memory, at, length, attempts + 1, came)
+            length, attempts, came, read = _JOB.unpack_from(self._memory, at)
+            if length and read != unfinished:
+                _JOB.pack_into(self._memory, at, length, attempts + 1, came, read)
                 message = self._memory[at + _JOB.size : at + _JOB.size + length]
                 left.append(Noted(slot, message, attempts + 1, came))
             else:
+                _LENGTH.pack_into(self._memory, at, 0)
                 self._free.append(slot)
         self._free.reverse()
         return left
@@ -103,9 +155,7 @@ class Journal:
             if _LENGTH.unpack_from(self._memory, _JOBS + slot * _JOB_ROOM)[0]:
                 _LENGTH.pack_into(self._memory, _JOBS + slot * _JOB_ROOM, 0)
         self._free = list(range(SLOTS - 1, -1, -1))
-        self.unread = b""
-        self.unsent = b""
-        self.busy = False
+        self._write(CLEAN, b"", 0, 0)
 
     def note(self, message: bytes) -> int:
         """Note a job; the slot that it is in."""
@@ -114,7 +164,7 @@ class Journal:
         slot = self._free.pop()
         at = _JOBS + slot * _JOB_ROOM
         self._memory[at + _JOB.size : at + _JOB.size + len(message)] = message
-        _JOB.pack_into(self._memory, at, len(message), 0, time.monotonic())
+        _JOB.pack_into(self._memory, at, len(message), 0, time.monotonic(), self._number)
         return slot
 
     def strike(self, slot: int) -> None:
@@ -122,29 +172,3 @@ class Journal:
         if slot != NOWHERE:
             _LENGTH.pack_into(self._memory, _JOBS + slot * _JOB_ROOM, 0)
             self._free.append(slot)
-
-    @property
-    def unread(self) -> bytes:
-        """The beginning of a message from the core."""
-        return self._kept(_UNREAD)
-
-    @unread.setter
-    def unread(self, data: bytes) -> None:
-        self._keep(_UNREAD, data)
-
-    @property
-    def unsent(self) -> bytes:
-        """The end of an answer to the core."""
-        return self._kept(_UNSENT)
-
-    @unsent.setter
-    def unsent(self, data: bytes) -> None:
-        self._keep(_UNSENT, data)
-
-    def _keep(self, at: int, data: bytes) -> None:
-        self._memory[at + 4 : at + 4 + len(data)] = data
-        _LENGTH.pack_into(self._memory, at, len(data))
-
-    def _kept(self, at: int) -> bytes:
-        length = _LENGTH.unpack_from(self._memory, at)[0]
-        return self._memory[at + 4 : at + 4 + length]

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from .. import wproc
 from .dispatcher import Dispatcher
 from .hub import Hub
-from .journal import NOWHERE, Journal, Noted
+from .journal import CLEAN, READ, READING, SENDING, UNSURE, Journal, Noted
 from .settings import Settings
 from .sockets import Socket
 
@@ -20,6 +20,10 @@ _REGISTRATION = 5.0
 
 _RETRY, _RETRY_MAX = 0.25, 5.0
 _READ = 256 * 1024
+
+_WHOLE = 16 * 1024
+"""Bytes that Linux takes as a whole or not at all: unix_stream_sendmsg cuts at four pages and more."""
+
 _MAX_MESSAGE = 16 * 1024 * 1024
 
 _IN_PROCESS_ATTEMPTS = 2
@@ -61,8 +65,10 @@ class Link:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is under way: the connection can be closed without a loss."""
-        return not (self._dispatcher.running or self._dispatcher.waiting or self._answers)
+        """Whether nobody waits for an answer: the connection can be closed without a loss."""
+        return self._socket is None or not (
+            self._dispatcher.running or self._dispatcher.waiting or self._answers
+        )
 
     def close(self) -> None:
         """Leave the core."""
@@ -116,14 +122,14 @@ class Link:
     def _take_over(self) -> tuple[Socket, bytes]:
         """Go on where the predecessor was ended."""
         assert self._held is not None
-        sock = Socket.adopt(self._hub, self._held)
+        sock = self._socket = Socket.adopt(self._hub, self._held)
         self._held = None
-        self._socket = sock
-        unsent = self._journal.unsent
-        if unsent:
-            self._answers.append((unsent, NOWHERE))
-        data = self._journal.unread
-        for noted in self._journal.begin():
+        journal = self._journal
+        left = journal.begin()
+        data, new = journal.read_before()
+        if journal.state == READING and sock.peek_now(len(new)) == new:
+            sock.recv_now(len(new))
+        for noted in left:
             self._dispatcher.statistics.taken_over += 1
             self._again(noted)
         return sock, data
@@ -143,28 +149,25 @@ class Link:
         journal = self._journal
         sock.settimeout(None)
         while True:
-            if data:
-                came = time.monotonic()
-                messages, rest = wproc.split_messages(data)
-                taken = [(message, journal.note(message)) for message in messages]
-                journal.unread = rest if len(rest) < 256 * 1024 else b""
-                journal.busy = len(rest) >= 256 * 1024
-                for message, slot in taken:
-                    self._take(message, slot, came)
-                if len(rest) > _MAX_MESSAGE:
-                    raise OSError("it sends a message without an end")
-            else:
-                rest = b""
-            sock.wait_readable()
-            journal.busy = True
-            more = sock.recv_now(_READ)
-            if more is None:
-                journal.busy = len(rest) >= 256 * 1024
-                data = rest
-                continue
-            if not more:
+            came = time.monotonic()
+            messages, rest = wproc.split_messages(data)
+            taken = [(message, journal.note(message)) for message in messages]
+            journal.end_read(rest)
+            for message, slot in taken:
+                self._take(message, slot, came)
+            if len(rest) > _MAX_MESSAGE:
+                raise OSError("it sends a message without an end")
+            new = None
+            while new is None:
+                sock.wait_readable()
+                new = sock.peek_now(_READ)
+            journal.begin_read(rest, new)
+            if not new:
                 return
-            data = rest + more
+            sock.recv_now(len(new))
+            if journal.state == READING:
+                journal.state = READ
+            data = rest + new
 
     def _take(self, message: bytes, slot: int, came: float) -> None:
         job = wproc.parse_job(message)
@@ -184,28 +187,28 @@ class Link:
 
     def flush(self) -> None:
         """Write what the core takes, and no more; called once a round."""
-        if not self._answers or self._socket is None:
-            return
-        journal, answers = self._journal, self._answers
-        data = b"".join([answer for answer, _ in answers])
-        journal.busy = True
-        sent = self._socket.send_now(data)
-        if sent == len(data):
-            for _, slot in answers:
-                journal.strike(slot)
-            answers.clear()
-            journal.unsent = b""
-        elif sent > 0:
-            done = 0
-            while sent >= len(answers[done][0]):
-                sent -= len(answers[done][0])
-                journal.strike(answers[done][1])
-                done += 1
-            answer, slot = answers[done]
-            journal.strike(slot)
-            answers[: done + 1] = [(answer[sent:], NOWHERE)]
-            journal.unsent = answer[sent:]
-        journal.busy = False
+        sock, journal, answers = self._socket, self._journal, self._answers
+        while answers and sock is not None:
+            data, count = answers[0][0], 1
+            while count < len(answers) and len(data) + len(answers[count][0]) <= _WHOLE:
+                data += answers[count][0]
+                count += 1
+            before = journal.state
+            if before == CLEAN:
+                journal.state = SENDING if len(data) <= _WHOLE else UNSURE
+            sent = sock.send_now(data)
+            if sent == len(data):
+                for _, slot in answers[:count]:
+                    journal.strike(slot)
+                del answers[:count]
+                journal.state = CLEAN if before in (CLEAN, UNSURE) else before
+            elif sent:  # an answer that is too large to be written as a whole
+                answers[0] = (data[sent:], answers[0][1])
+                journal.state = UNSURE
+                return
+            else:
+                journal.state = before
+                return
 
     def _drop(self) -> None:
         """Give the connection up. What was under way goes on, but nobody waits for it any more."""

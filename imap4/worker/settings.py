@@ -19,7 +19,7 @@ class Settings(NamedTuple):
     workers: int = 2
     limits: Limits = Limits()
     naemon: bool = False
-    stall: float = 2.5
+    stall: float = 2.0
     """Seconds without a heartbeat after which a worker is ended."""
     grace: float = 15.0
     """Seconds that a worker gets to answer its jobs when it is told to stop."""

@@ -100,6 +100,14 @@ class Socket(_Waiting, socket.socket):
             self._readable = False
         return data
 
+    def peek_now(self, size: int) -> bytes | None:
+        """What is there, left there; None where nothing is."""
+        try:
+            return socket.socket.recv(self, size, socket.MSG_PEEK)
+        except BlockingIOError:
+            self._readable = False
+            return None
+
     def send_now(self, data: bytes) -> int:
         """How much of ``data`` was taken at once; 0 also where the peer is gone."""
         try:

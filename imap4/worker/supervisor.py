@@ -14,15 +14,18 @@ import time
 from typing import Any
 
 from . import notify
-from .journal import Journal
+from .journal import UNSURE, Journal
 from .settings import Settings
 from .statistics import total
 
 _LOOK = 0.25
 """Seconds between two looks at the heartbeats."""
 
-_SETTLED = 10.0
+_SETTLED = 1.0
 """Seconds after which a worker has proven that it can live."""
+
+_PATIENCE = 3
+"""Early deaths in a row before there are pauses between them."""
 
 _BACKOFF_MAX = 10.0
 _DYING = 3.0
@@ -46,7 +49,7 @@ class _Worker:
         """Our own descriptor of the worker's connection to the core, for its successor."""
         self.started = 0.0
         self.start_at = 0.0
-        self.backoff = 0.0
+        self.early = 0
         self.starts = 0
 
     def release(self) -> None:
@@ -156,14 +159,15 @@ class Supervisor:
         worker.journal.publish({})
         worker.pid, worker.pidfd, worker.control = 0, -1, None
         lived = time.monotonic() - worker.started
-        if lived > _SETTLED:
-            worker.backoff = 0.0
-        worker.start_at = time.monotonic() + worker.backoff
-        if worker.held is not None and (worker.journal.busy or worker.backoff or self._stopping is not None):
-            # Nobody would read what the core writes, or nobody knows where to go on.
+        worker.early = worker.early + 1 if lived < _SETTLED else 0
+        pause = min(0.25 * 2 ** (worker.early - _PATIENCE), _BACKOFF_MAX) if worker.early > _PATIENCE else 0.0
+        worker.start_at = time.monotonic() + pause
+        unsure = worker.journal.state == UNSURE
+        if worker.held is not None and (unsure or pause or self._stopping is not None):
+            # Nobody knows where to go on, or nobody would read what the core writes, and that would
+            # make the core stand still.
             say("its connection to the core is given up")
             worker.release()
-        worker.backoff = min(max(2 * worker.backoff, 0.5), _BACKOFF_MAX)
 
     def _start(self, worker: _Worker) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)

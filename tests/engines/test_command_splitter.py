@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from imap4.worker.command import split
-
 from tests.engines.core_worker import CoreWorker
 
 ALPHABET = [
