@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import re
 import socket
 from collections.abc import Sequence
@@ -144,6 +145,7 @@ class _Version(argparse.Action):
         raise HelpWanted(f"check_imap4 {__version__}\n")
 
 
+@functools.cache
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="check_imap4",

@@ -113,6 +113,12 @@ class Hub:
             raise Killed
         return woken
 
+    def breathe(self) -> None:
+        """Let everybody else have a turn, in the middle of long work."""
+        task: Task = getcurrent()
+        self._posted.append(lambda: task.switch(True))
+        self.pause(FOREVER)
+
     def end(self, task: Task) -> None:
         """Forget a task's timer, and close what it has left open. Called by the task as its last."""
         self._unfile(task)

@@ -18,11 +18,16 @@ from .sockets import Socket
 _REGISTRATION = 5.0
 """Seconds that the core gets to answer a registration."""
 
-_RETRY, _RETRY_MAX = 0.25, 5.0
+_RETRY, _RETRY_MAX = 0.1, 0.5
+"""Seconds between attempts to register: while nobody is registered, the core forks."""
+
 _READ = 256 * 1024
 
 _WHOLE = 16 * 1024
 """Bytes that Linux takes as a whole or not at all: unix_stream_sendmsg cuts at four pages and more."""
+
+_AT_ONCE = 25
+"""Jobs that are begun before everything else gets a turn."""
 
 _MAX_MESSAGE = 16 * 1024 * 1024
 
@@ -79,7 +84,7 @@ class Link:
         pause = _RETRY
         while True:
             try:
-                sock, data = self._take_over() if self._held is not None else self._register()
+                sock, data, left = self._take_over() if self._held is not None else self._register()
             except (OSError, wproc.ProtocolError) as error:
                 self._say(f"waiting for the core at {self._settings.core}: {error}")
                 self._hub.pause(time.monotonic() + pause)
@@ -89,14 +94,14 @@ class Link:
             self._socket, self.connected = sock, True
             self._say(f"working for the core at {self._settings.core}")
             try:
-                self._read(sock, data)
+                self._read(sock, data, left)
             except OSError as error:
                 self._say(f"the core at {self._settings.core} is lost: {error}")
             else:
                 self._say(f"the core at {self._settings.core} has closed the connection")
             self._drop()
 
-    def _register(self) -> tuple[Socket, bytes]:
+    def _register(self) -> tuple[Socket, bytes, list[Noted]]:
         sock = Socket(self._hub, socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             sock.settimeout(_REGISTRATION)
@@ -117,9 +122,9 @@ class Link:
         self._journal.clear()
         self._dispatcher.statistics.registrations += 1
         self._tell(b"H", sock.fileno())
-        return sock, rest
+        return sock, rest, []
 
-    def _take_over(self) -> tuple[Socket, bytes]:
+    def _take_over(self) -> tuple[Socket, bytes, list[Noted]]:
         """Go on where the predecessor was ended."""
         assert self._held is not None
         sock = self._socket = Socket.adopt(self._hub, self._held)
@@ -129,12 +134,10 @@ class Link:
         data, new = journal.read_before()
         if journal.state == READING and sock.peek_now(len(new)) == new:
             sock.recv_now(len(new))
-        for noted in left:
-            self._dispatcher.statistics.taken_over += 1
-            self._again(noted)
-        return sock, data
+        return sock, data, left
 
     def _again(self, noted: Noted) -> None:
+        self._dispatcher.statistics.taken_over += 1
         job = wproc.parse_job(noted.message)
         if job is None:
             self._journal.strike(noted.slot)
@@ -144,8 +147,13 @@ class Link:
             reply = self._replier(noted.slot)
             self._dispatcher.take(job, reply, noted.came, noted.attempts >= _IN_PROCESS_ATTEMPTS)
 
-    def _read(self, sock: Socket, data: bytes) -> None:
-        """Read jobs until the core closes. The jobs' probes are other tasks: nothing here waits."""
+    def _read(self, sock: Socket, data: bytes, left: list[Noted]) -> None:
+        """Read jobs until the core closes. The jobs' probes are other tasks: nothing here waits.
+
+        Args:
+            data: what was read already.
+            left: jobs of the predecessor.
+        """
         journal = self._journal
         sock.settimeout(None)
         while True:
@@ -153,8 +161,15 @@ class Link:
             messages, rest = wproc.split_messages(data)
             taken = [(message, journal.note(message)) for message in messages]
             journal.end_read(rest)
-            for message, slot in taken:
+            for number, noted in enumerate(left, 1):
+                self._again(noted)
+                if number % _AT_ONCE == 0:
+                    self._hub.breathe()
+            left = []
+            for number, (message, slot) in enumerate(taken, 1):
                 self._take(message, slot, came)
+                if number % _AT_ONCE == 0:
+                    self._hub.breathe()
             if len(rest) > _MAX_MESSAGE:
                 raise OSError("it sends a message without an end")
             new = None

@@ -28,6 +28,10 @@ _PATIENCE = 3
 """Early deaths in a row before there are pauses between them."""
 
 _BACKOFF_MAX = 10.0
+
+_STARVED = 4
+"""How many times as long a worker may be silent that wants to run, but may not."""
+
 _DYING = 3.0
 
 
@@ -140,11 +144,23 @@ class Supervisor:
         pid, status = os.waitpid(worker.pid, os.WNOHANG)
         if pid:
             self._bury(worker, os.waitstatus_to_exitcode(status))
-        elif worker.journal.silence > self._settings.stall:
+        elif self._stalls(worker):
             say(f"worker {worker.pid} has stood still for {worker.journal.silence:.1f} s: ending it")
             os.kill(worker.pid, signal.SIGKILL)
         elif self._stopping is not None and now > self._stopping + self._settings.grace + _DYING:
             os.kill(worker.pid, signal.SIGKILL)
+
+    def _stalls(self, worker: _Worker) -> bool:
+        """Whether a worker stands still, which is not the same as having to wait for the processor."""
+        silence = worker.journal.silence
+        if silence <= self._settings.stall:
+            return False
+        try:
+            with open(f"/proc/{worker.pid}/stat") as file:
+                runnable = file.read().rpartition(")")[2].split()[0] == "R"
+        except OSError:
+            runnable = False
+        return not runnable or silence > _STARVED * self._settings.stall
 
     def _bury(self, worker: _Worker, code: int) -> None:
         """A worker has ended; decide about its connection, and when the next one starts."""

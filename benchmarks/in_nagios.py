@@ -1,0 +1,222 @@
+"""What a check costs in a real Nagios: C check_imap, forked check_imap4, and the worker, side by side.
+
+    python benchmarks/in_nagios.py [--quick] [--json FILE] PLUGIN
+
+Counted is the CPU time of Nagios, its workers, all plugins and imap4-worker; not that of the IMAP server.
+The figures of one run can be compared with each other, those of two runs hardly.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from tests.engines.nagios import Nagios, Worker, wait_until  # noqa: E402
+
+CHECK_IMAP = "/usr/lib/nagios/plugins/check_imap"
+INTERVAL = 2
+HERTZ = os.sysconf("SC_CLK_TCK")
+
+
+class Result(NamedTuple):
+    """One measurement."""
+
+    mode: str
+    wanted: int
+    """Checks a second that were scheduled."""
+    rate: float
+    """Checks a second that were done."""
+    cpu: float
+    """CPU seconds for 1,000 checks."""
+    nagios: float
+    """Of these, those of Nagios' main process."""
+    latency: float
+    """The 95th percentile of the services' check latency, in seconds."""
+    busy: float
+    """Share of the machine's CPU that was used, by everything."""
+
+    @property
+    def sustained(self) -> bool:
+        """Whether Nagios kept to its schedule."""
+        return self.rate > 0.93 * self.wanted and self.latency < 1.0
+
+
+class Server:
+    """The IMAP server, apart."""
+
+    def __init__(self) -> None:
+        script = ROOT / "tests/engines/imap_server.py"
+        self._process = subprocess.Popen([sys.executable, script, "0"], stdout=subprocess.PIPE, text=True)
+        self.port = int(self._line())
+
+    def _line(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline()
+
+    def sessions(self) -> int:
+        """How many sessions have ended."""
+        self._process.send_signal(signal.SIGUSR1)
+        return int(self._line())
+
+    def close(self) -> None:
+        """End it."""
+        self._process.kill()
+        self._process.wait()
+
+
+def cpu_of_session(leader: int) -> float:
+    """CPU seconds of a session's processes, and of the children that they have waited for."""
+    ticks = 0
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[3]) == leader:
+            ticks += sum(map(int, fields[11:15]))
+    return ticks / HERTZ
+
+
+def cpu_of_process(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:13])) / HERTZ
+
+
+def machine() -> tuple[float, float]:
+    """Busy and all CPU seconds of the machine."""
+    values = list(map(int, Path("/proc/stat").read_text().split("\n")[0].split()[1:9]))
+    return (sum(values) - values[3] - values[4]) / HERTZ, sum(values) / HERTZ
+
+
+@contextmanager
+def site(mode: str, plugin: str, wanted: int, more: str) -> Iterator[tuple[Nagios, Worker | None, Server]]:
+    """A Nagios with so many services that ``wanted`` checks are due each second."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench")))
+        server = Server()
+        stack.callback(server.close)
+        program = CHECK_IMAP if mode == "check_imap" else plugin
+        command = f"{program} -H $HOSTADDRESS$ -p {server.port} -t $ARG1$ {more}"
+        # Every service has a command line of its own, as in life.
+        arguments = [f"{10 + number}" for number in range(wanted * INTERVAL)]
+        # Checks that are due before the worker has registered would be forked, and starve it.
+        settings = "status_update_interval=3\ncheck_external_commands=1\nexecute_service_checks=0\n"
+        nagios = stack.enter_context(Nagios(folder, command, arguments, interval=INTERVAL, more=settings))
+        worker = None
+        if mode == "worker":
+            worker = stack.enter_context(Worker(folder, nagios.socket, "--plugin", plugin))
+            wait_until(lambda: worker.registered() == 2)
+        pipe = folder / "nagios.cmd"
+        wait_until(pipe.exists)
+        pipe.write_text(f"[{time.time():.0f}] START_EXECUTING_SVC_CHECKS\n")
+        yield nagios, worker, server
+
+
+def measure(mode: str, plugin: str, wanted: int, seconds: float, more: str = "") -> Result:
+    """Let Nagios get going, then measure for so many seconds."""
+    with site(mode, plugin, wanted, more) as (nagios, worker, server):
+        assert nagios.process is not None
+        wait_until(lambda: server.sessions() > wanted * INTERVAL, 60)
+        time.sleep(2 * INTERVAL)
+
+        def cpu() -> tuple[float, float]:
+            assert nagios.process is not None
+            total = cpu_of_session(nagios.process.pid)
+            if worker is not None:
+                total += cpu_of_session(worker.process.pid)
+            return total, cpu_of_process(nagios.process.pid)
+
+        start, before, main, load = time.monotonic(), server.sessions(), cpu(), machine()
+        time.sleep(seconds)
+        count, after, end = server.sessions() - before, cpu(), machine()
+        elapsed = time.monotonic() - start
+        time.sleep(3)  # until status.dat is written
+        latencies = sorted(service.latency for service in nagios.services())
+    return Result(
+        mode,
+        wanted,
+        count / elapsed,
+        (after[0] - main[0]) / count * 1000,
+        (after[1] - main[1]) / count * 1000,
+        latencies[int(len(latencies) * 0.95)] if latencies else 99.0,
+        (end[0] - load[0]) / (end[1] - load[1]),
+    )
+
+
+def highest(mode: str, plugin: str, first: int, seconds: float) -> Result:
+    """Raise the rate by a fifth to a half until Nagios does not keep up."""
+    best = None
+    wanted, factor = first, 1.5
+    while True:
+        result = measure(mode, plugin, wanted, seconds)
+        show(result)
+        if result.sustained:
+            best = result
+        elif factor > 1.3 and best is not None:
+            wanted, factor = best.wanted, 1.2
+        elif best is not None or wanted < 20:
+            return best or result
+        else:
+            wanted = wanted // 4
+            continue
+        wanted = int(wanted * factor)
+
+
+def show(result: Result) -> None:
+    """One row."""
+    print(
+        f"{result.mode:12} {result.wanted:7}/s {result.rate:8.0f}/s {result.cpu:8.3f} {result.nagios:8.3f} "
+        f"{result.latency:8.3f} {result.busy:6.0%}",
+        flush=True,
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("plugin", help="path of check_imap4, installed as users have it")
+    parser.add_argument("--quick", action="store_true", help="cost only, at one rate each")
+    parser.add_argument("--json", help="write the results to this file")
+    parser.add_argument("--rate", type=int, help="measure the worker at this rate, and nothing else")
+    given = parser.parse_args()
+    given.plugin = os.path.abspath(given.plugin)
+    print(f"{'':12} {'wanted':>9} {'done':>10} {'CPU/1000':>8} {'Nagios':>8} {'p95 lat.':>8} {'busy':>6}")
+    if given.rate:
+        show(measure("worker", given.plugin, given.rate, 6.0))
+        return
+    cost = {
+        "check_imap": measure("check_imap", given.plugin, 200, 8.0),
+        "check_imap4": measure("check_imap4", given.plugin, 15, 8.0),
+        "worker": measure("worker", given.plugin, 1000, 8.0),
+    }
+    for result in cost.values():
+        show(result)
+    ratio = cost["check_imap"].cpu / cost["worker"].cpu
+    print(f"C check_imap costs {ratio:.1f} times the worker's CPU for the same checks")
+    found = {"cost": {mode: result._asdict() for mode, result in cost.items()}, "cost_ratio": ratio}
+    if not given.quick:
+        best = {
+            mode: highest(mode, given.plugin, first, 6.0)
+            for mode, first in (("check_imap", 400), ("check_imap4", 20), ("worker", 3000))
+        }
+        ratio = best["worker"].rate / best["check_imap"].rate
+        print(f"the worker's highest rate is {ratio:.1f} times that of C check_imap")
+        found |= {"highest": {mode: result._asdict() for mode, result in best.items()}, "rate_ratio": ratio}
+    if given.json:
+        Path(given.json).write_text(json.dumps(found, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
