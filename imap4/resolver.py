@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import socket
 from typing import Any, NamedTuple
 
@@ -34,10 +35,15 @@ def resolve(
         Failed: ``dns.not_found``, ``dns.failure`` or ``dns.timeout``.
     """
     try:
-        # A literal address needs no resolver and cannot block.
-        return _addresses(host, port, family, socket.AI_NUMERICHOST)
+        return list(_literal(host, port, family))
     except socket.gaierror:
         return _look_up(host, port, family, deadline, network)
+
+
+@functools.lru_cache(4096)
+def _literal(host: str, port: int, family: int) -> tuple[Address, ...]:
+    """A literal address needs no resolver, cannot block, and is the same every time."""
+    return tuple(_addresses(host, port, family, socket.AI_NUMERICHOST))
 
 
 def _look_up(host: str, port: int, family: int, deadline: Deadline, network: Network) -> list[Address]:

@@ -70,6 +70,8 @@ class Hub:
         self.watchers: dict[int, Watcher] = {}
         self.each_round: list[Callable[[], None]] = []
         """Called once a round: after the events, before the sleep."""
+        self.round = 0
+        """Counts the looks at epoll. What is registered in one can have no event before the next."""
         self._epoll = select.epoll()
         self._posted: collections.deque[Callable[[], None]] = collections.deque()
         self._bins: dict[int, set[Task]] = {}
@@ -142,6 +144,7 @@ class Hub:
         """Run the tasks until ``stop``."""
         epoll, watchers = self._epoll, self.watchers
         while not self._stopped:
+            self.round += 1
             for descriptor, events in epoll.poll(self._sleep(), _MAX_EVENTS):
                 watcher = watchers.get(descriptor)
                 if watcher is not None:

@@ -38,6 +38,7 @@ def run(settings: Settings, journal: Journal, held: int | None, control: socket.
     """
     limits = _raise_limits(settings.limits)
     gc.freeze()
+    gc.set_threshold(20_000, 20, 50)  # hardly anything here is a cycle
     hub = Hub()
     statistics = Statistics()
     planner = Planner(settings.plugins, settings.naemon)

@@ -67,6 +67,7 @@ class Socket(_Waiting, socket.socket):
 
     _readable = False
     _ended = False
+    _born = -1
 
     def __init__(self, hub: Hub, family: int, kind: int, descriptor: int | None = None) -> None:
         socket.socket.__init__(self, family, kind, 0, descriptor)
@@ -116,6 +117,8 @@ class Socket(_Waiting, socket.socket):
             return 0
 
     def on_events(self, events: int) -> None:
+        if self._born == self.hub.round:
+            return  # an event of the descriptor's previous owner, who has closed it in this very round
         if events & READ:
             self._readable = True
             self._ended = self._ended or bool(events & HUNG_UP)
@@ -126,9 +129,11 @@ class Socket(_Waiting, socket.socket):
         code = self.connect_ex(address)
         self._watched = self.fileno()
         self.hub.watch(self._watched, self)
+        self._born = self.hub.round
         while code in (errno.EINPROGRESS, errno.EALREADY):
             self.wait(WRITE, until)
-            code = self.connect_ex(address)
+            # Nothing but an error makes it worth asking.
+            code = self.connect_ex(address) if self._ended else 0
         if code not in (0, errno.EISCONN):
             raise OSError(code, os.strerror(code))
 
