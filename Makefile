@@ -7,7 +7,7 @@ export PYTHON
 # What the tests start. Each is run from a private configuration, never as a service.
 DEBIAN_PACKAGES := dovecot-imapd mailutils-imap4d dnsmasq-base iproute2 openssl nagios4-core
 
-.PHONY: demo test lint check-install pyz bench docs clean
+.PHONY: demo test lint check-install pyz bench soak docs clean
 
 # The first stamp is what a user needs, the second adds what a developer needs.
 $(VENV)/.run: setup.cfg pyproject.toml
@@ -45,6 +45,12 @@ bench: $(VENV)/.dev
 	@tools/make-venv build/bench-venv --force-reinstall --no-deps .
 	@tools/make-venv build/bench-venv .
 	$(BIN)/python benchmarks/check_process.py $(CURDIR)/build/bench-venv/bin/python
+	@tools/debian-packages nagios4-core
+	$(BIN)/python benchmarks/in_nagios.py --json build/in_nagios.json build/bench-venv/bin/check_imap4
+
+soak: $(VENV)/.dev
+	@tools/debian-packages nagios4-core
+	$(BIN)/python benchmarks/soak.py --seconds $(or $(SECONDS),600) $(BIN)/check_imap4
 
 clean:
 	rm -rf $(VENV) build dist check_imap4.pyz *.egg-info
