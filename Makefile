@@ -47,6 +47,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/check_process.py $(CURDIR)/build/bench-venv/bin/python
 	@tools/debian-packages nagios4-core
 	$(BIN)/python benchmarks/in_nagios.py --json build/in_nagios.json build/bench-venv/bin/check_imap4
+	$(BIN)/python benchmarks/dead_targets.py --json build/dead_targets.json $(BIN)/check_imap4
 
 soak: $(VENV)/.dev
 	@tools/debian-packages nagios4-core

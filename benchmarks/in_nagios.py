@@ -129,7 +129,7 @@ def measure(mode: str, plugin: str, wanted: int, seconds: float, more: str = "")
     """Let Nagios get going, then measure for so many seconds."""
     with site(mode, plugin, wanted, more) as (nagios, worker, server):
         assert nagios.process is not None
-        wait_until(lambda: server.sessions() > wanted * INTERVAL, 60)
+        wait_until(lambda: server.sessions() > wanted * INTERVAL, 120)
         time.sleep(2 * INTERVAL)
 
         def cpu() -> tuple[float, float]:
@@ -157,22 +157,19 @@ def measure(mode: str, plugin: str, wanted: int, seconds: float, more: str = "")
 
 
 def highest(mode: str, plugin: str, first: int, seconds: float) -> Result:
-    """Raise the rate by a fifth to a half until Nagios does not keep up."""
+    """Raise the rate by a third until Nagios does not keep up; or lower it until it does."""
     best = None
-    wanted, factor = first, 1.5
+    wanted = first
     while True:
         result = measure(mode, plugin, wanted, seconds)
         show(result)
+        if not result.sustained and (best is not None or wanted < 10):
+            return best or result
         if result.sustained:
             best = result
-        elif factor > 1.3 and best is not None:
-            wanted, factor = best.wanted, 1.2
-        elif best is not None or wanted < 20:
-            return best or result
-        else:
-            wanted = wanted // 4
-            continue
-        wanted = int(wanted * factor)
+            if wanted < first:
+                return best
+        wanted = int(wanted * (4 / 3 if result.sustained else 2 / 3))
 
 
 def show(result: Result) -> None:
@@ -199,7 +196,7 @@ def main() -> None:
     cost = {
         "check_imap": measure("check_imap", given.plugin, 200, 8.0),
         "check_imap4": measure("check_imap4", given.plugin, 15, 8.0),
-        "worker": measure("worker", given.plugin, 1000, 8.0),
+        "worker": measure("worker", given.plugin, 2000, 8.0),
     }
     for result in cost.values():
         show(result)
@@ -209,7 +206,7 @@ def main() -> None:
     if not given.quick:
         best = {
             mode: highest(mode, given.plugin, first, 6.0)
-            for mode, first in (("check_imap", 400), ("check_imap4", 20), ("worker", 3000))
+            for mode, first in (("check_imap", 450), ("check_imap4", 24), ("worker", 3600))
         }
         ratio = best["worker"].rate / best["check_imap"].rate
         print(f"the worker's highest rate is {ratio:.1f} times that of C check_imap")
