@@ -31,12 +31,12 @@ docs/recovery.md tells how to set it up on a real network; docs/threat-model.md 
 
 def make_parser() -> Parser:
     """The parser of all commands; each sets ``run``, a function of the options and the far side."""
-    from recovery.commands import credentials
+    from recovery.commands import credentials, history
 
     parser = Parser(prog="imap4-recovery", description=_ABOUT, epilog=_ENDING)
     parser.add_argument("--version", action="version", version=f"imap4-recovery {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
-    for module in (credentials,):
+    for module in (credentials, history):
         module.add_parser(commands)
     return parser
 

@@ -116,12 +116,19 @@ def give_to_owner(handle: int, of: Path) -> None:
 
 def make_folder(folder: Path) -> None:
     """Make ``folder`` and what leads to it, for its owner alone; one that is there stays as it is.
+    What root makes belongs to the owner of the folder that it is made in.
 
     Raises:
         UsageError: it cannot be made.
     """
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if folder.is_dir():
+            return
+        make_folder(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        if os.geteuid() == 0:
+            status = folder.parent.stat()
+            os.chown(folder, status.st_uid, status.st_gid)
     except OSError as error:
         raise UsageError(f"cannot make the folder {folder}: {error.strerror}") from None
 
