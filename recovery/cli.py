@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+from argparse import Namespace
 from collections.abc import Sequence
 
 from imap4 import __version__
+from recovery.endings import Signalled, internal
 from recovery.far import FarSide
 from recovery.model import RecoveryError, UsageError
 from recovery.parsing import Parser
@@ -31,12 +33,12 @@ docs/recovery.md tells how to set it up on a real network; docs/threat-model.md 
 
 def make_parser() -> Parser:
     """The parser of all commands; each sets ``run``, a function of the options and the far side."""
-    from recovery.commands import credentials, history
+    from recovery.commands import actions, credentials, history, machines
 
     parser = Parser(prog="imap4-recovery", description=_ABOUT, epilog=_ENDING)
     parser.add_argument("--version", action="version", version=f"imap4-recovery {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
-    for module in (credentials, history):
+    for module in (actions, machines, credentials, history):
         module.add_parser(commands)
     return parser
 
@@ -53,7 +55,12 @@ def main(argv: Sequence[str] | None = None, far: FarSide | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        options = make_parser().parse_args(arguments)
+        # What stands after the first -- belongs to the machine's command, another -- included.
+        command: list[str] = []
+        if arguments[:1] == ["external-process"] and "--" in arguments:
+            split = arguments.index("--")
+            arguments, command = arguments[:split], arguments[split + 1 :]
+        options = make_parser().parse_args(arguments, Namespace(command=command))
         if far is None:
             from recovery.reach import Machines
 
@@ -64,11 +71,15 @@ def main(argv: Sequence[str] | None = None, far: FarSide | None = None) -> int:
     except RecoveryError as error:
         return _complain(error, 2)
     except KeyboardInterrupt:
-        return _complain("interrupted", 2)
+        return _complain("ended by SIGINT", 2)
+    except Signalled as error:
+        return _complain(f"ended by {error}", 2)
     except BrokenPipeError:
         # The reader went away (``| head``); Python must not complain again at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 2
+    except Exception as error:  # a traceback is no answer for a person, and may quote a secret
+        return _complain(internal(error), 2)
 
 
 def _complain(error: object, code: int) -> int:

@@ -124,6 +124,12 @@ class History:
                 return self._insert(asked, "running", decision.reason, started=now), decision
             return self._insert(asked, "skipped", decision.reason, ended=now), decision
 
+    def look(self, asked: Asked, locked: bool) -> tuple[Facts, float]:
+        """What :meth:`reserve` would hand to the policy now; writes nothing."""
+        with told(self.path):
+            now = self._clock()
+            return self._facts(asked, locked, now), now
+
     def note(self, asked: Asked, state: str, reason: str) -> int:
         """Write down what ended before anything was begun: ``skipped`` or ``failed``."""
         with transaction(self.database, self.path):

@@ -9,6 +9,7 @@ from typing import NoReturn, TypeVar
 
 from recovery.model import UsageError
 from recovery.places import Places, find_places
+from recovery.quantities import spell, timeout
 
 T = TypeVar("T")
 
@@ -74,9 +75,8 @@ def add_places(parser: argparse.ArgumentParser) -> None:
         "/etc/check_imap4/credentials.key)",
     )
     group.add_argument(
-        "--state",
+        "--state-folder",
         metavar="FOLDER",
-        dest="state_folder",
         help="the folder of history and locks (IMAP4_RECOVERY_STATE; /var/lib/check_imap4)",
     )
 
@@ -88,14 +88,12 @@ def places_of(options: argparse.Namespace) -> Places:
     )
 
 
-def add_machine(parser: argparse.ArgumentParser, timeout: float) -> None:
+def add_machine(parser: argparse.ArgumentParser, limit: float) -> None:
     """The options that say which machine, as whom, and for how long.
 
     Args:
-        timeout: the default for the whole action, in seconds.
+        limit: the default time-out for the whole action, in seconds.
     """
-    from recovery.quantities import duration, spell
-
     group = parser.add_argument_group("machine")
     group.add_argument(
         "--machine", required=True, metavar="NAME", help="the machine: FQDN, NetBIOS name or IP address"
@@ -112,8 +110,8 @@ def add_machine(parser: argparse.ArgumentParser, timeout: float) -> None:
     )
     group.add_argument(
         "--timeout",
-        type=kind(duration),
-        default=timeout,
+        type=kind(timeout),
+        default=limit,
         metavar="TIME",
-        help=f"for everything together, such as 90s or 5m ({spell(timeout)})",
+        help=f"for everything together, such as 90s or 5m ({spell(limit)})",
     )

@@ -26,6 +26,18 @@ def duration(text: str) -> float:
     return sum(float(part[1]) * _UNITS[part[2] or "s"] for part in parts)
 
 
+def timeout(text: str) -> float:
+    """A :func:`duration` above 0.
+
+    Raises:
+        UsageError: it is none, or 0.
+    """
+    seconds = duration(text)
+    if not seconds:
+        raise UsageError(f"{text!r} leaves no time at all")
+    return seconds
+
+
 def spell(seconds: float) -> str:
     """``seconds`` as :func:`duration` reads it, to the second: ``1h30m``, ``5m``, ``0s``."""
     left = round(seconds)

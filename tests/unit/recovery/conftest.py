@@ -42,7 +42,9 @@ class Recovery:
         self.log = folder / "far.log"
         self.password = secrets.token_urlsafe(24)
 
-    def environment(self, far: dict[str, Any] | None = None, **more: str) -> dict[str, str]:
+    def environment(
+        self, far: dict[str, Any] | None = None, environ: dict[str, str] | None = None
+    ) -> dict[str, str]:
         """The variables of a call."""
         return {
             "PATH": os.environ["PATH"],
@@ -53,15 +55,17 @@ class Recovery:
             "IMAP4_RECOVERY_STATE": str(self.places.state),
             "FAR": json.dumps(far or {}),
             "FAR_LOG": str(self.log),
-            **more,
+            **(environ or {}),
         }
 
-    def start(self, *arguments: str, far: dict[str, Any] | None = None, **more: str) -> subprocess.Popen[str]:
+    def start(
+        self, *arguments: str, far: dict[str, Any] | None = None, environ: dict[str, str] | None = None
+    ) -> subprocess.Popen[str]:
         """Start a call and leave it running; the caller ends it."""
         pipe = subprocess.PIPE
         return subprocess.Popen(
             [sys.executable, PROGRAM, *arguments],
-            env=self.environment(far, **more),
+            env=self.environment(far, environ),
             text=True,
             stdin=pipe,
             stdout=pipe,
@@ -70,9 +74,13 @@ class Recovery:
         )
 
     def __call__(
-        self, *arguments: str, stdin: str = "", far: dict[str, Any] | None = None, **more: str
+        self,
+        *arguments: str,
+        stdin: str = "",
+        far: dict[str, Any] | None = None,
+        environ: dict[str, str] | None = None,
     ) -> Ran:
-        process = self.start(*arguments, far=far, **more)
+        process = self.start(*arguments, far=far, environ=environ)
         out, err = process.communicate(stdin, timeout=60)
         return Ran(process.returncode, out, err)
 
