@@ -16,7 +16,7 @@ from recovery.history import History, MachineLock, opened
 from recovery.job import Job
 from recovery.model import RecoveryError, Step, Target, UsageError, Verdict
 from recovery.parsing import places_of
-from recovery.progress import Progress
+from recovery.progress import Progress, clean
 from recovery.restrictions import check
 from recovery.scrub import Scrubber
 
@@ -125,6 +125,10 @@ def act(job: Job, event: Event | None, far: FarSide, history: History, link: Lin
         history.fail(number, text)
         return job.end(2, "failed", text, number=number)
     history.finish(number, outcome)
+    if options.verbose and lines is not None:
+        for name in ("stdout", "stderr"):
+            for line in str(outcome.facts_after.get(name, "")).splitlines():
+                print(clean(f"{name}: {line}"), file=lines)
     summary = _with_verdict(outcome.verdict, outcome.summary)
     return job.end(outcome.verdict.exit_code, outcome.verdict.value, summary, number=number, outcome=outcome)
 

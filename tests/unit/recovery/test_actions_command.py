@@ -390,6 +390,15 @@ def test_verbose_prints_steps_before_the_last_line(host: Recovery) -> None:
     )
 
 
+def test_verbose_prints_what_a_process_printed(host: Recovery) -> None:
+    far = {
+        "outcome": {"summary": "exit status 0", "facts_after": {"stdout": "one\ntwo\x1b[0m\n", "stderr": ""}}
+    }
+    assert host(*PROCESS, "-v", "--", "/bin/x", far=far).out.splitlines()[2:] == [
+        *("stdout: one", "stdout: two [0m", "OK - external-process /bin/x on mail1: exit status 0")
+    ]
+
+
 def test_json_is_one_document_with_everything(host: Recovery) -> None:
     ran = host(*RESTART, "--json", "-v", "--explain")
     assert ran.err.splitlines()[-1] == "    0.5 s  restart: asked"
