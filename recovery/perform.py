@@ -17,7 +17,7 @@ from recovery.job import Job
 from recovery.model import RecoveryError, Step, Target, UsageError, Verdict
 from recovery.parsing import places_of
 from recovery.progress import Progress, clean
-from recovery.restrictions import check
+from recovery.restrictions import check, check_name
 from recovery.scrub import Scrubber
 
 
@@ -88,6 +88,7 @@ def reach(job: Job, far: FarSide, deadline: Deadline, address: str = "") -> Link
     """
     options = job.options
     credential = Store(places_of(options)).get(options.credential)
+    check_name(credential, options.machine, job.action)
     if address:
         target = Target(options.machine, address, options.port)
     else:

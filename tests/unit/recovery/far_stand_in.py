@@ -55,7 +55,12 @@ class StandIn:
             progress(model.Step("echo", 0.6, f"the machine printed {secret.reveal()} here"))
         if wait := self._says.get("wait"):
             Path(wait).read_text()
-        says = {"verdict": "proven", "summary": DONE, "proof": "invocation changed", "verify": "IMAP4 OK"}
+        says: dict[str, Any] = {
+            "verdict": "proven",
+            "summary": DONE,
+            "proof": "invocation changed",
+            "verify": "IMAP4 OK",
+        }
         says |= self._says.get("outcome", {})
         says = {"facts_before": {"invocation": "3f2a"}, "facts_after": {"invocation": "9c11"}} | says
         verdict = model.Verdict(says.pop("verdict"))
