@@ -93,7 +93,8 @@ def _check_machine(credential: Credential, target: Target) -> None:
 def _check_action(credential: Credential, action: str | None) -> None:
     if action is not None and action not in credential.actions:
         raise Refused(
-            f"credential {credential.name} may not be used for {action}: it is for {_all(credential.actions)} "
+            f"credential {credential.name} may not be used for {action}: "
+            f"it is for {_all(credential.actions)} "
             f"(imap4-recovery credentials set {credential.name} --actions ... changes that)"
         )
 
