@@ -135,10 +135,10 @@ def act(job: Job, event: Event | None, far: FarSide, history: History, link: Lin
 
 
 def _with_verdict(verdict: Verdict, summary: str) -> str:
-    """The summary, with the verdict before it where that is not good news."""
-    if verdict is Verdict.PROVEN or summary.startswith(verdict.value):
-        return summary
-    return f"{verdict.value}: {summary}"
+    """The summary, with the verdict before it where neither the line's first word nor the summary says it."""
+    if verdict in (Verdict.NOT_PROVEN, Verdict.SKIPPED) and verdict.value not in summary:
+        return f"{verdict.value}: {summary}"
+    return summary
 
 
 def _detach(job: Job, history: History, lock: MachineLock, number: int, reason: str) -> int:
