@@ -1,4 +1,4 @@
-"""One machine a session; see machine.py. Needs root (or sudo without a password), debootstrap and systemd-nspawn."""
+"""One machine a session; see machine.py. Needs root, or sudo without a password."""
 
 from __future__ import annotations
 

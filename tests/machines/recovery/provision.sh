@@ -61,11 +61,11 @@ service imap-login {
 }
 END
 
-# What restarts Dovecot must restart too.
+# What restarts Dovecot must restart too. (The last name only makes systemd load that unit.)
 unit webmail.service <<END
 [Unit]
 Requires=dovecot.service
-After=dovecot.service
+After=dovecot.service idle.service
 [Service]
 ExecStart=/bin/sleep infinity
 [Install]
