@@ -101,7 +101,7 @@ def read_event(
     Raises:
         UsageError: a value is not of its kind, the variables are missing, or no state is told.
     """
-    said = {name: text.strip() for name, text in options.items() if text is not None and text.strip()}
+    said = {name: _text(text) for name, text in options.items() if text is not None and text.strip()}
     if source is None and not any(options.get(name) is not None for name in FIELDS):
         return None
     if source in ("nagios", "icinga"):
@@ -154,11 +154,17 @@ def _variables(source: str, environ: Mapping[str, str]) -> dict[str, str]:
         raise UsageError(f"--event {source}: there is no {prefix}* variable; {mend}")
     said = {}
     for name, ends in _VARIABLES.items():
-        texts = (environ.get(prefix + end, "").strip() for end in ends)
+        texts = (_text(environ.get(prefix + end, "")) for end in ends)
         said[name] = next((text for text in texts if text), "")
     depths = [environ.get(prefix + end, "").strip() for end in _DOWNTIMES]
     said["downtime"] = "1" if any(_flag("downtime", depth) for depth in depths) else ""
     return {name: text for name, text in said.items() if text}
+
+
+def _text(text: str) -> str:
+    """``text`` without blanks around it, and with ``?`` for bytes that are no UTF-8: a server may greet in
+    Latin-1, and nothing could store that."""
+    return text.strip().encode(errors="replace").decode()
 
 
 def _number(name: str, text: str | None) -> int | None:

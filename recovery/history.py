@@ -140,7 +140,7 @@ class History:
         with told(self.path):
             self.database.execute(
                 "INSERT INTO steps (recovery, at, name, text) VALUES (?, ?, ?, ?)",
-                (number, step.at, step.name, step.text),
+                (number, step.at, step.name, _storable(step.text)),
             )
 
     def finish(self, number: int, outcome: Outcome) -> None:
@@ -221,7 +221,7 @@ class History:
         marks = ", ".join("?" * len(columns))
         row = self.database.execute(
             f"INSERT INTO recoveries ({', '.join(columns)}) VALUES ({marks})",  # noqa: S608 - our own names
-            tuple(columns.values()),
+            tuple(map(_storable, columns.values())),
         )
         return int(row.lastrowid or 0)
 
@@ -230,7 +230,7 @@ class History:
         with told(self.path):
             self.database.execute(
                 f"UPDATE recoveries SET state = ?, ended = ?{names} WHERE id = ?",  # noqa: S608 - our own names
-                (state, self._clock(), *columns.values(), number),
+                (state, self._clock(), *map(_storable, columns.values()), number),
             )
 
     def _mark_interrupted(self, where: str, value: object) -> list[Interrupted]:
@@ -273,6 +273,11 @@ def clock_text(seconds: float | None) -> str:
 
 def _lock_name(row: sqlite3.Row) -> str:
     return str(row["address"] or row["machine"])
+
+
+def _storable(value: object) -> object:
+    """``value``, with ``?`` for what came from bytes that are no UTF-8: SQLite takes none of it."""
+    return value.encode(errors="replace").decode() if isinstance(value, str) else value
 
 
 def _json(value: Mapping[str, object]) -> str:
