@@ -104,24 +104,9 @@ def read_event(
     said = {name: _text(text) for name, text in options.items() if text is not None and text.strip()}
     if source is None and not any(options.get(name) is not None for name in FIELDS):
         return None
-    if source in ("nagios", "icinga"):
+    if source is not None:
         said = _variables(source, environ) | said
-    for name, text in said.items():
-        # An engine that does not know a macro leaves it as it stands.
-        if name != "output" and len(text) > 2 and text.startswith("$") and text.endswith("$"):
-            raise UsageError(
-                f"the event's {name} is the unfilled macro {text}; correct the command definition"
-            )
-    state = said.get("state", "").upper()
-    if not state:
-        raise UsageError(
-            "the event has no state: give --state, or --event nagios with the engine's variables"
-        )
-    if state not in STATES:
-        raise UsageError(f"--state {said['state']!r} is none of {', '.join(STATES)}")
-    state_type = said.get("state_type", "").upper()
-    if state_type and state_type not in STATE_TYPES:
-        raise UsageError(f"--state-type {said['state_type']!r} is neither SOFT nor HARD")
+    _check_texts(said)
     number = _number("notification-number", said.get("notification_number"))
     alert = _number("alert", said.get("alert"))
     if alert is None and number:
@@ -130,8 +115,8 @@ def read_event(
         host=said.get("host", ""),
         address=said.get("address", ""),
         service=said.get("service", ""),
-        state=state,
-        state_type=state_type,
+        state=said["state"].upper(),
+        state_type=said.get("state_type", "").upper(),
         attempt=_number("attempt", said.get("attempt")),
         notification_type=said.get("notification_type", "").upper(),
         notification_number=number,
@@ -142,6 +127,23 @@ def read_event(
         problem_id=said.get("problem_id", ""),
         source=source or "options",
     )
+
+
+def _check_texts(said: Mapping[str, str]) -> None:
+    for name, text in said.items():
+        # An engine that does not know a macro leaves it as it stands.
+        if name != "output" and len(text) > 2 and text.startswith("$") and text.endswith("$"):
+            raise UsageError(
+                f"the event's {name} is the unfilled macro {text}; correct the command definition"
+            )
+    if "state" not in said:
+        raise UsageError(
+            "the event has no state: give --state, or --event nagios with the engine's variables"
+        )
+    if said["state"].upper() not in STATES:
+        raise UsageError(f"--state {said['state']!r} is none of {', '.join(STATES)}")
+    if said.get("state_type", "SOFT").upper() not in STATE_TYPES:
+        raise UsageError(f"--state-type {said['state_type']!r} is neither SOFT nor HARD")
 
 
 def _variables(source: str, environ: Mapping[str, str]) -> dict[str, str]:

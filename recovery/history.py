@@ -8,18 +8,17 @@ killed, or by a power cut. Looking at the limits and reserving a place among the
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
 
 from recovery.event import Event
-from recovery.files import make_folder, open_lock, try_lock
+from recovery.files import make_folder
 from recovery.history_file import connect, told, transaction
+from recovery.machine_lock import MachineLock, take
 from recovery.model import Outcome, Step
 from recovery.policy import Act, Decision, Facts
 
@@ -51,19 +50,6 @@ class Interrupted:
     text: str
 
 
-class MachineLock:
-    """The right to repair one machine, held until :meth:`release` or the end of the process."""
-
-    def __init__(self, handle: int) -> None:
-        self._handle = handle
-
-    def release(self) -> None:
-        """Give it back; more than once does no harm."""
-        with suppress(OSError):
-            os.close(self._handle)
-        self._handle = -1
-
-
 class History:
     """The history in one folder."""
 
@@ -76,11 +62,7 @@ class History:
 
     def lock(self, machine: str, wait: float = _GLANCE) -> MachineLock | None:
         """Take the lock of the machine at an address (or, without one, of that name); None if it is held."""
-        handle = open_lock(self._locks / quote(machine.lower(), safe=""))
-        if try_lock(handle, wait):
-            return MachineLock(handle)
-        os.close(handle)
-        return None
+        return take(self._locks, machine, wait)
 
     def find_interrupted(self) -> list[Interrupted]:
         """Mark what was interrupted, and return what was found this time. Nothing alive is touched."""
