@@ -152,7 +152,8 @@ class Machine:
 
     def restart_sshd(self) -> None:
         """Let sshd read its configuration anew."""
-        self.console("systemctl restart ssh")
+        # systemd would take so many restarts for a crash loop.
+        self.console("systemctl reset-failed ssh; systemctl restart ssh")
         self.wait_until_up()
 
     def wait_until_up(self) -> None:
