@@ -160,7 +160,18 @@ class Machine:
         wait_for(lambda: self.answers(self.ssh_port, b"SSH-"), 60, "sshd answers")
 
     def _power(self) -> None:
-        command = ["systemd-nspawn", "--quiet", "--keep-unit", "--register=no", "-D", str(self.root)]
+        # A test session that is killed takes its machine with it.
+        command = [
+            "setpriv",
+            "--pdeathsig",
+            "TERM",
+            "systemd-nspawn",
+            "--quiet",
+            "--keep-unit",
+            "--register=no",
+            "-D",
+            str(self.root),
+        ]
         command += ["-M", self.name.partition(".")[0], f"--hostname={self.name}"]
         # Without --boot there is no systemd inside, as on a machine with System V init.
         command += ["--boot", "--kill-signal=SIGRTMIN+3"] if self.boot else ["--as-pid2", "/start"]
