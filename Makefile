@@ -8,7 +8,7 @@ export PYTHON
 DEBIAN_PACKAGES := dovecot-imapd mailutils-imap4d dnsmasq-base iproute2 openssl \
 	openssh-client sudo debootstrap systemd-container util-linux busybox samba samba-common-bin
 
-.PHONY: demo test lint check-install pyz bench docs clean
+.PHONY: demo demo-recovery test lint check-install pyz bench docs clean
 
 # The first stamp is what a user needs, the second adds what a developer needs.
 $(VENV)/.run: setup.cfg pyproject.toml
@@ -21,6 +21,10 @@ $(VENV)/.dev: $(VENV)/.run
 
 demo: $(VENV)/.run
 	@$(BIN)/python tools/demo.py $(HOST)
+
+demo-recovery: $(VENV)/.run
+	@tools/debian-packages debootstrap systemd-container util-linux openssh-client
+	@$(BIN)/python tools/demo_recovery.py
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
