@@ -8,7 +8,7 @@ export PYTHON
 DEBIAN_PACKAGES := dovecot-imapd mailutils-imap4d dnsmasq-base iproute2 openssl \
 	openssh-client sudo debootstrap systemd-container util-linux busybox samba samba-common-bin
 
-.PHONY: demo demo-recovery test lint check-install pyz bench docs clean
+.PHONY: demo demo-recovery test lint check-install pyz bench bench-recovery docs clean
 
 # The first stamp is what a user needs, the second adds what a developer needs.
 $(VENV)/.run: setup.cfg pyproject.toml
@@ -50,6 +50,10 @@ bench: $(VENV)/.dev
 	@tools/make-venv build/bench-venv --force-reinstall --no-deps .
 	@tools/make-venv build/bench-venv .
 	$(BIN)/python benchmarks/check_process.py $(CURDIR)/build/bench-venv/bin/python
+
+bench-recovery: $(VENV)/.dev
+	@tools/debian-packages debootstrap systemd-container util-linux openssh-client
+	$(BIN)/python benchmarks/restart_service.py
 
 clean:
 	rm -rf $(VENV) build dist check_imap4.pyz *.egg-info
