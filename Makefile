@@ -5,9 +5,11 @@ BIN := $(VENV)/bin
 export PYTHON
 
 # What the tests start. Each is run from a private configuration, never as a service.
-DEBIAN_PACKAGES := dovecot-imapd mailutils-imap4d dnsmasq-base iproute2 openssl nagios4-core
+DEBIAN_PACKAGES := dovecot-imapd mailutils-imap4d dnsmasq-base iproute2 openssl \
+	openssh-client sudo debootstrap systemd-container util-linux busybox samba samba-common-bin \
+	nagios4-core
 
-.PHONY: demo test lint check-install pyz bench soak docs clean
+.PHONY: demo demo-recovery test lint check-install pyz bench bench-recovery soak docs clean
 
 # The first stamp is what a user needs, the second adds what a developer needs.
 $(VENV)/.run: setup.cfg pyproject.toml
@@ -20,6 +22,10 @@ $(VENV)/.dev: $(VENV)/.run
 
 demo: $(VENV)/.run
 	@$(BIN)/python tools/demo.py $(HOST)
+
+demo-recovery: $(VENV)/.run
+	@tools/debian-packages debootstrap systemd-container util-linux openssh-client
+	@$(BIN)/python tools/demo_recovery.py
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -52,6 +58,10 @@ bench: $(VENV)/.dev
 soak: $(VENV)/.dev
 	@tools/debian-packages nagios4-core
 	$(BIN)/python benchmarks/soak.py --seconds $(or $(SECONDS),600) $(BIN)/check_imap4
+
+bench-recovery: $(VENV)/.dev
+	@tools/debian-packages debootstrap systemd-container util-linux openssh-client
+	$(BIN)/python benchmarks/restart_service.py
 
 clean:
 	rm -rf $(VENV) build dist check_imap4.pyz *.egg-info

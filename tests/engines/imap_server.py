@@ -1,7 +1,7 @@
 """A fast IMAP4 server for many clients: ``python imap_server.py PORT [PORT ...]``; 0 for any.
 
-Prints its ports on one line, and on SIGUSR1 how many sessions it has ended. It is what the checks are measured against, so it is spare: one thread,
-epoll, no parsing but for the tag.
+Prints its ports on one line, and on SIGUSR1 how many sessions it has ended. It is what the checks are
+measured against, so it is spare: one thread, epoll, no parsing but for the tag.
 """
 
 from __future__ import annotations
