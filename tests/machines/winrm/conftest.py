@@ -1,0 +1,20 @@
+"""Fixtures of the WinRM tests."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.machines.winrm.listeners import Site, make_site
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    before = os.environ.get("NTLM_USER_FILE")
+    yield make_site(tmp_path_factory.mktemp("winrm"))
+    if before is None:
+        os.environ.pop("NTLM_USER_FILE", None)
+    else:
+        os.environ["NTLM_USER_FILE"] = before
