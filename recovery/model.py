@@ -70,6 +70,10 @@ class Target:
     machine: str
     address: str
     port: int | None = None
+    scheme: str | None = None
+    """WinRM: ``https`` or ``http`` (sealed messages); None is HTTPS, but HTTP on port 5985."""
+    ca_file: str | None = None
+    """WinRM: PEM certificates to trust instead of the system's."""
 
 
 class Ended(Enum):
