@@ -54,6 +54,8 @@ SEND_BYTES = 64 * 1024
 class WinRmTransport:
     """An authenticated WinRM connection with one remote shell; each script is a command in it."""
 
+    language = "powershell"
+
     def __init__(self, target: Target, credential: Credential, deadline: Deadline) -> None:
         scheme, port = _scheme_and_port(target, credential)
         where = f"{target.machine} ({target.address} port {port})"

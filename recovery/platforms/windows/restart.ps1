@@ -61,6 +61,10 @@ function Start-One([string] $name) {
 function Get-Cause($record) {
     $cause = $record.Exception
     while ($cause.InnerException) { $cause = $cause.InnerException }
+    # The number says the same in every language.
+    if ($cause -is [ComponentModel.Win32Exception]) {
+        return "$($cause.Message) (error $($cause.NativeErrorCode))"
+    }
     [string] $cause.Message
 }
 

@@ -1,0 +1,317 @@
+"""Restart services with what depends on them, and prove that all of it runs again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from imap4.deadline import Deadline
+from recovery.actions.steps import Progress, Story, in_time, silent
+from recovery.actions.verify import conclude, parse
+from recovery.link import Connect, Link, refuse_without_privilege
+from recovery.model import (
+    ConnectFailed,
+    DeadlineExceeded,
+    Ended,
+    Outcome,
+    RecoveryError,
+    UsageError,
+    Verdict,
+)
+from recovery.platforms import Platform, ServiceFacts
+from recovery.platforms.detect import detect
+
+_POLL_SECONDS = 0.3
+_TARGETS = (".target", ".slice")
+
+
+@dataclass(frozen=True)
+class RestartRequest:
+    """Which services, and how long they must hold out to be called running."""
+
+    services: tuple[str, ...]
+    dependents: bool = True
+    """Whether what depends on them is restarted with them."""
+    settle: float = 3.0
+    """Seconds for which every service must stay the same run."""
+
+
+@dataclass(frozen=True)
+class _Before:
+    """What was found, in canonical names."""
+
+    services: dict[str, ServiceFacts]
+    dependents: dict[str, ServiceFacts]
+
+    @property
+    def running_dependents(self) -> list[str]:
+        return [name for name, facts in self.dependents.items() if facts.running or facts.busy]
+
+
+class _Failed(Exception):
+    """A service does not run: the sentence that says so."""
+
+
+class _Unproven(Exception):
+    """It may run, but nobody can say so."""
+
+
+def run(
+    connect: Connect,
+    request: RestartRequest,
+    *,
+    become: bool = False,
+    deadline: Deadline,
+    progress: Progress = silent,
+    verify: str | None = None,
+) -> Outcome:
+    """Restart ``request.services`` on the machine that ``connect`` leads to.
+
+    Raises:
+        RecoveryError: before anything was done: no way to the machine, no privilege, a wrong name.
+    """
+    if verify is not None:
+        parse(verify)
+    story = Story(progress)
+    with Link(connect, become=become) as link:
+        platform, before = _look(link, request, deadline)
+        story.before = _history(before)
+        for facts in (*before.services.values(), *before.dependents.values()):
+            story.tell("facts before", describe(facts))
+        if reason := _cannot(platform, before):
+            return story.end(Verdict.FAILED, reason)
+        try:
+            _restart(link, platform, before, request, deadline, story)
+            summary = _prove(link, platform, before, request, deadline, story)
+        except _Failed as failure:
+            return story.end(Verdict.FAILED, _with_last_words(link, platform, str(failure), before, deadline))
+        except (_Unproven, DeadlineExceeded, ConnectFailed) as doubt:
+            return story.end(Verdict.NOT_PROVEN, f"restart asked for, but not proven: {doubt}")
+    return conclude(story, summary, verify, deadline)
+
+
+def plan(
+    connect: Connect, request: RestartRequest, *, become: bool = False, deadline: Deadline
+) -> tuple[str, ...]:
+    """What ``run`` would do, in sentences; looks at the machine and changes nothing."""
+    with Link(connect, become=become) as link:
+        platform, before = _look(link, request, deadline)
+    lines = [f"the machine runs {platform.name}"]
+    lines += [describe(facts) for facts in before.services.values()]
+    if reason := _cannot(platform, before):
+        return (*lines, f"would fail: {reason}")
+    lines.append(f"would restart {', '.join(before.services)}" + (" through sudo" if become else ""))
+    running = before.running_dependents
+    if running:
+        lines.append(f"would restart what depends on it and runs: {', '.join(running)}")
+    if idle := [name for name in before.dependents if name not in running]:
+        lines.append(f"would leave alone what depends on it and does not run: {', '.join(idle)}")
+    return (*lines, f"would wait until all have been running for {request.settle:g} s")
+
+
+def describe(facts: ServiceFacts) -> str:
+    """One service's facts in a line."""
+    if not facts.exists:
+        return f"{facts.name}: {facts.detail}"
+    parts = [f"{facts.state} ({facts.detail})"]
+    if facts.pid:
+        parts.append(f"PID {facts.pid}")
+    if facts.run and "/" not in facts.run:
+        parts.append(f"invocation {facts.run[:4]}")
+    if facts.restarts:
+        parts.append(f"restarted {facts.restarts} times by itself")
+    return f"{facts.name}: {', '.join(parts)}"
+
+
+def find_dependents(
+    link: Link, platform: Platform, services: Sequence[ServiceFacts], deadline: Deadline
+) -> dict[str, ServiceFacts]:
+    """All that stops when one of ``services`` does, directly or through others, with its facts."""
+    found: dict[str, ServiceFacts] = {}
+    known = {facts.name for facts in services}
+    ask = {name for facts in services for name in facts.dependents} - known
+    while ask:
+        for facts in platform.facts(link, sorted(ask), deadline=deadline):
+            if facts.exists and not facts.name.endswith(_TARGETS):
+                found[facts.name] = facts
+            known.add(facts.name)
+        known |= ask
+        ask = {name for facts in found.values() for name in facts.dependents} - known
+    return found
+
+
+def _look(link: Link, request: RestartRequest, deadline: Deadline) -> tuple[Platform, _Before]:
+    if not request.services:
+        raise UsageError("restart-service needs at least one service")
+    platform = detect(link, deadline=deadline)
+    names = list(dict.fromkeys(platform.canonical(name) for name in request.services))
+    facts = platform.facts(link, names, deadline=deadline)
+    # An alias and its unit are one service.
+    services = {one.name: one for one in facts}
+    dependents = find_dependents(link, platform, facts, deadline) if request.dependents else {}
+    return platform, _Before(services, dependents)
+
+
+def _history(before: _Before) -> dict[str, object]:
+    every = {**before.services, **before.dependents}
+    return {name: facts.as_dict() for name, facts in every.items()}
+
+
+def _cannot(platform: Platform, before: _Before) -> str:
+    running = [before.dependents[name] for name in before.running_dependents]
+    for facts in (*before.services.values(), *running):
+        if reason := platform.cannot(facts):
+            return f"{reason}; nothing was done"
+        if not facts.exists:
+            return f"{facts.name} does not exist on the machine ({facts.detail}); nothing was done"
+    return ""
+
+
+def _restart(
+    link: Link, platform: Platform, before: _Before, request: RestartRequest, deadline: Deadline, story: Story
+) -> None:
+    names, running = list(before.services), before.running_dependents
+    story.tell("restart", " ".join([*names, *(["with", *running] if running else [])]))
+    result = platform.restart(link, names, running, alone=not request.dependents, deadline=deadline)
+    commands = platform.commands(names, alone=not request.dependents)
+    refuse_without_privilege(result, link, commands, deadline)
+    if result.ended is Ended.LINK_LOST:
+        # It may have been done or not; the facts will tell.
+        story.tell("restart", "the link was lost; looking again")
+    elif not result.ok:
+        said = result.stderr.decode("utf-8", "replace").strip().splitlines()
+        story.tell("restart", f"{result.ended.value} {result.exit_status}: {' '.join(said[-2:])}")
+
+
+def _prove(
+    link: Link, platform: Platform, before: _Before, request: RestartRequest, deadline: Deadline, story: Story
+) -> str:
+    """Wait for the proof; returns the summary, or raises."""
+    _wait_for_services(link, platform, before, deadline)
+    brought_back = _bring_back(link, platform, before, deadline, story)
+    watched = [*before.services, *before.running_dependents]
+    after = _settle(link, platform, watched, request.settle, deadline)
+    story.after = {facts.name: facts.as_dict() for facts in after}
+    for facts in after:
+        story.tell("facts after", describe(facts))
+    runs = [_change(before.services[f.name], f) for f in after if f.name in before.services]
+    story.proof = f"{'; '.join(runs)}; stable for {request.settle:g} s"
+    story.tell("proof", story.proof)
+    subject = "" if len(before.services) == 1 else f"{', '.join(before.services)} "
+    summary = f"{subject}running again after {in_time(story.seconds)} ({'; '.join(runs)})"
+    if brought_back:
+        summary += f", {', '.join(brought_back)} had to be started"
+    if idle := [n for n in before.dependents if n not in before.running_dependents]:
+        story.tell("dependents", f"not running before, so left alone: {', '.join(idle)}")
+    return summary
+
+
+def _change(before: ServiceFacts, after: ServiceFacts) -> str:
+    if "/" in (after.run or before.run):
+        return f"PID {before.pid or 'none'} -> {after.pid}"
+    return f"invocation {before.run[:4] or 'none'} -> {after.run[:4] or 'none'}"
+
+
+def _wait_for_services(link: Link, platform: Platform, before: _Before, deadline: Deadline) -> None:
+    """Until each of the listed services is in a new run, or surely is not."""
+    begin_restarts: dict[str, int] = {}
+    while True:
+        waiting = []
+        for facts in platform.facts(link, list(before.services), deadline=deadline):
+            new_run = bool(facts.run) and facts.run != before.services[facts.name].run
+            if facts.busy:
+                waiting.append(describe(facts))
+            elif new_run and (facts.running or _has_ended_well(facts)):
+                continue
+            elif facts.state in {"failed", "inactive"}:
+                raise _Failed(f"{facts.name} does not run: {facts.state} ({facts.result or facts.detail})")
+            elif facts.restarts > begin_restarts.setdefault(facts.name, facts.restarts) + 2:
+                raise _Unproven(_loops(facts))
+            else:
+                waiting.append(describe(facts))
+        if not waiting:
+            return
+        if deadline.left < 2 * _POLL_SECONDS:
+            raise _Unproven(f"the time was up while {'; '.join(waiting)}")
+        time.sleep(_POLL_SECONDS)
+
+
+def _has_ended_well(facts: ServiceFacts) -> bool:
+    return facts.ends and facts.state == "inactive" and facts.result == "success"
+
+
+def _loops(facts: ServiceFacts) -> str:
+    return (
+        f"{facts.name} dies and is restarted over and over "
+        f"({facts.restarts} times since; now {facts.state}, {facts.detail})"
+    )
+
+
+def _bring_back(
+    link: Link, platform: Platform, before: _Before, deadline: Deadline, story: Story
+) -> list[str]:
+    """Start the dependents that ran before and did not come back by themselves; returns them."""
+    asked: list[str] = []
+    names = before.running_dependents
+    while names:
+        facts = platform.facts(link, names, deadline=deadline)
+        down = [f for f in facts if not f.busy and not f.running and f.state != "activating"]
+        if again := [f for f in down if f.name in asked]:
+            raise _Failed(
+                f"{again[0].name}, which ran before, does not run: {again[0].state} ({again[0].result})"
+            )
+        if down:
+            missing = [f.name for f in down]
+            story.tell("dependents", f"did not come back, starting: {', '.join(missing)}")
+            result = platform.start(link, missing, deadline=deadline)
+            refuse_without_privilege(result, link, platform.commands(missing), deadline)
+            asked += missing
+        elif all(f.running and not f.busy for f in facts):
+            break
+        if deadline.left < 2 * _POLL_SECONDS:
+            raise _Unproven(f"the time was up while waiting for {', '.join(names)}")
+        time.sleep(_POLL_SECONDS)
+    return asked
+
+
+def _settle(
+    link: Link, platform: Platform, names: Sequence[str], seconds: float, deadline: Deadline
+) -> list[ServiceFacts]:
+    """The facts after all of ``names`` stayed the same run for ``seconds``."""
+    first = {facts.name: facts for facts in platform.facts(link, names, deadline=deadline)}
+    began = time.monotonic()
+    while True:
+        now = platform.facts(link, names, deadline=deadline)
+        for facts in now:
+            old = first[facts.name]
+            if facts.restarts > old.restarts or facts.state == "activating" or facts.detail == "auto-restart":
+                raise _Unproven(_loops(facts))
+            if not facts.running and not _has_ended_well(facts):
+                age = time.monotonic() - began
+                raise _Failed(
+                    f"{facts.name} started, but died within {age:.1f} s ({facts.result or facts.detail})"
+                )
+            if facts.run != old.run:
+                raise _Unproven(f"{facts.name} was restarted again by somebody else")
+            if not facts.run:
+                raise _Unproven(f"{facts.name} says that it runs, but not in which process")
+        left = began + seconds - time.monotonic()
+        if left <= 0:
+            return now
+        if deadline.left < 2 * _POLL_SECONDS:
+            raise _Unproven(f"the time was up before {', '.join(names)} had been stable for {seconds:g} s")
+        time.sleep(min(_POLL_SECONDS, left))
+
+
+def _with_last_words(
+    link: Link, platform: Platform, failure: str, before: _Before, deadline: Deadline
+) -> str:
+    name = failure.split(" ", 1)[0].rstrip(",")
+    if name not in {*before.services, *before.dependents}:
+        return failure
+    try:
+        lines = platform.last_words(link, name, deadline=deadline.share(5))
+    except RecoveryError:
+        return failure
+    return f"{failure}; its log ends: {' / '.join(lines[-4:])}" if lines else failure
