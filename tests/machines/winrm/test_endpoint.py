@@ -11,9 +11,9 @@ from pypsrp.shell import Process, SignalCode, WinRS
 from pypsrp.wsman import WSMan
 
 from tests.machines.winrm import soap
+from tests.machines.winrm.cmd import run_command
 from tests.machines.winrm.endpoint import Endpoint
 from tests.machines.winrm.listeners import Site
-from tests.machines.winrm.windows import run_command
 
 
 def client(endpoint: Endpoint, site: Site, auth: str = "negotiate", **changes: object) -> WSMan:
