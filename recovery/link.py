@@ -15,8 +15,12 @@ Connect = Callable[[Deadline], Transport]
 _PAUSE_SECONDS = 1.0
 _SUDO_REFUSED = re.compile(
     rb"^sudo: |is not allowed to execute|is not in the sudoers file|may not run sudo|"
-    rb"Interactive authentication required|Access denied|[Pp]ermission denied|Operation not permitted",
+    rb"not allowed to preserve the environment",
     re.MULTILINE,
+)
+_REFUSED = re.compile(
+    rb"Interactive authentication required|Access denied|[Pp]ermission denied|Operation not permitted|"
+    rb"[Mm]ust be root|superuser"
 )
 
 
@@ -127,18 +131,28 @@ def _sudoers_command(command: Sequence[str]) -> str:
 
 
 def refuse_without_privilege(
-    result: CommandResult, link: Link, commands: Sequence[Sequence[str]], deadline: Deadline
+    result: CommandResult,
+    link: Link,
+    lines_for: Callable[[str], Sequence[str]],
+    deadline: Deadline,
+    *,
+    only_sudo: bool = False,
 ) -> None:
-    """Raise if ``result`` shows that the account may not run ``commands`` as root.
+    """Raise if ``result`` shows that the account may not do as root what it tried.
+
+    Args:
+        lines_for: from the account's name on the machine, the sudoers lines that would allow it.
+        only_sudo: whether only a refusal by sudo itself counts, not one that the command met.
 
     Raises:
-        PrivilegeMissing: with the sudoers lines that would allow it.
+        PrivilegeMissing: with the lines.
     """
-    if result.ok or not _SUDO_REFUSED.search(result.stderr):
+    refused = _SUDO_REFUSED.search(result.stderr) or (not only_sudo and _REFUSED.search(result.stderr))
+    if result.ok or not refused:
         return
     said = result.stderr.decode("utf-8", "replace").strip().splitlines()[0]
     account = link.ask("id -un", deadline=deadline).strip()
-    remedy = f"add to its sudoers (visudo): {'; '.join(sudoers_lines(account, commands))}"
+    remedy = f"add to its sudoers (visudo): {'; '.join(lines_for(account))}"
     if link.become:
         raise PrivilegeMissing(f"sudo on the machine said '{said}': {remedy}")
     raise PrivilegeMissing(f"the machine said '{said}': log in as root, or use --become and {remedy}")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from imap4.deadline import Deadline
 from recovery.actions.steps import Progress, Story, in_time, silent
 from recovery.actions.verify import conclude, parse
-from recovery.link import Connect, Link, refuse_without_privilege
+from recovery.link import Connect, Link, refuse_without_privilege, sudoers_lines
 from recovery.model import (
     ConnectFailed,
     DeadlineExceeded,
@@ -175,7 +176,7 @@ def _restart(
     story.tell("restart", " ".join([*names, *(["with", *running] if running else [])]))
     result = platform.restart(link, names, running, alone=not request.dependents, deadline=deadline)
     commands = platform.commands(names, alone=not request.dependents)
-    refuse_without_privilege(result, link, commands, deadline)
+    refuse_without_privilege(result, link, lambda account: sudoers_lines(account, commands), deadline)
     if result.ended is Ended.LINK_LOST:
         # It may have been done or not; the facts will tell.
         story.tell("restart", "the link was lost; looking again")
@@ -265,7 +266,9 @@ def _bring_back(
             missing = [f.name for f in down]
             story.tell("dependents", f"did not come back, starting: {', '.join(missing)}")
             result = platform.start(link, missing, deadline=deadline)
-            refuse_without_privilege(result, link, platform.commands(missing), deadline)
+            commands = platform.commands(missing)
+            lines = partial(sudoers_lines, commands=commands)
+            refuse_without_privilege(result, link, lines, deadline)
             asked += missing
         elif all(f.running and not f.busy for f in facts):
             break
