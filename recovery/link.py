@@ -148,7 +148,7 @@ def refuse_without_privilege(
         PrivilegeMissing: with the lines.
     """
     refused = _SUDO_REFUSED.search(result.stderr) or (not only_sudo and _REFUSED.search(result.stderr))
-    if result.ok or not refused:
+    if result.ok or not refused or link.language(deadline) != "sh":
         return
     said = result.stderr.decode("utf-8", "replace").strip().splitlines()[0]
     account = link.ask("id -un", deadline=deadline).strip()

@@ -72,6 +72,8 @@ class Systemd:
     """systemd as the source of truth; reading its facts needs no privilege."""
 
     name = "systemd"
+    memory = "/run"
+    refused_logins: int | None = None
 
     def canonical(self, service: str) -> str:
         check_name(service)

@@ -110,6 +110,8 @@ class SysV:
     """Init scripts, their LSB headers and the processes they start."""
 
     name = "System V init"
+    memory = "/run"
+    refused_logins: int | None = None
 
     def canonical(self, service: str) -> str:
         return check_name(service).removesuffix(".service")

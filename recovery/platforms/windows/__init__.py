@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Sequence
-from functools import cache
-from importlib import resources
 
 from imap4.deadline import Deadline
 from recovery.link import Link
 from recovery.model import CommandResult, Ended, PrivilegeMissing, RecoveryError, Refused, UsageError
-from recovery.platforms import MachineFacts, ServiceFacts
+from recovery.platforms import MachineFacts, RebootUnderWay, ServiceFacts
+from recovery.platforms.windows.answers import script, texts, value
 
 MARKER_KEY = r"SOFTWARE\check_imap4-recovery-rebooting"
 """A registry key that only memory holds (REG_OPTION_VOLATILE): gone after a reboot."""
@@ -33,16 +31,12 @@ _NEVER_STARTED = 1077
 _LONGEST_WAIT = 30.0
 
 
-@cache
-def script(name: str) -> str:
-    """The text of one of this package's scripts."""
-    return resources.files(__name__).joinpath(f"{name}.ps1").read_text("utf-8")
-
-
 class Windows:
     """The service control manager as the source of truth; a new process proves a restart."""
 
     name = "Windows"
+    memory = "the registry"
+    refused_logins: int | None = 2
 
     def __init__(self) -> None:
         # A process that hosts several services stays when one of them is restarted: then that the service
@@ -94,12 +88,12 @@ class Windows:
         return self._change(link, "start", services, deadline)
 
     def last_words(self, link: Link, service: str, *, deadline: Deadline) -> list[str]:
-        answer = _value(link.ask(script("events"), [service, "10"], deadline=deadline))
+        answer = value(link.ask(script("events"), [service, "10"], deadline=deadline))
         lines = answer.get("lines")
         return [" ".join(str(line).split()) for line in lines] if isinstance(lines, list) else []
 
     def machine(self, link: Link, *, deadline: Deadline) -> MachineFacts:
-        answer = _value(link.ask(script("machine"), [MARKER_KEY], deadline=deadline))
+        answer = value(link.ask(script("machine"), [MARKER_KEY], deadline=deadline))
         boot = str(answer.get("boot", ""))
         return MachineFacts(
             # The time of the boot moves when the clock is set: the marker must confirm it.
@@ -114,21 +108,18 @@ class Windows:
         result = link.run(script("reboot"), [MARKER_KEY, str(REBOOT_SECONDS), text], deadline=deadline)
         if result.ended is not Ended.EXITED or not result.ok:
             return _privileged(result)
-        answer = _value(result.stdout.decode())
+        answer = value(result.stdout.decode())
         code, said = int(str(answer.get("code"))), " ".join(str(answer.get("said", "")).split())
         if code == _SHUTDOWN_SCHEDULED:
-            raise Refused(
-                "a shutdown or reboot is already scheduled there (error 1190); shutdown /a ends it. "
-                "Nothing was done"
-            )
+            raise RebootUnderWay("one is scheduled (error 1190; shutdown /a ends that)")
         if code == _SHUTDOWN_IN_PROGRESS:
-            raise Refused("the machine is already going down (error 1115); nothing was done")
+            raise RebootUnderWay("it is going down (error 1115)")
         return _privileged(
             CommandResult(Ended.EXITED, code, stderr=f"{said} (error {code})".encode() if code else b"")
         )
 
     def condition(self, link: Link, *, deadline: Deadline) -> str:
-        answer = _value(link.ask(script("machine"), [MARKER_KEY], deadline=deadline))
+        answer = value(link.ask(script("machine"), [MARKER_KEY], deadline=deadline))
         return "starting" if answer.get("starting") else "running"
 
     def commands(
@@ -138,7 +129,7 @@ class Windows:
         return []
 
     def _services(self, link: Link, names: Sequence[str], deadline: Deadline) -> list[dict[str, object]]:
-        found = _value(link.ask(script("services"), names, deadline=deadline)).get("services")
+        found = value(link.ask(script("services"), names, deadline=deadline)).get("services")
         if not isinstance(found, list):
             raise RecoveryError("the machine did not list its services")
         return found
@@ -170,34 +161,17 @@ class Windows:
         result = link.run(script("restart"), [mode, limit, limit, *services], deadline=deadline)
         if result.ended is not Ended.EXITED or not result.ok:
             return _privileged(result)
-        answer = _value(result.stdout.decode())
+        answer = value(result.stdout.decode())
         if refused := str(answer.get("refused") or ""):
             raise Refused(f"the machine refused: {refused}; nothing was done")
-        for name in _texts(answer.get("stopped")):
+        for name in texts(answer.get("stopped")):
             self._seen_stopped[name] = self._seen_stopped.get(name, 0) + 1
-        errors = "; ".join(_texts(answer.get("errors")))
+        errors = "; ".join(texts(answer.get("errors")))
         return _privileged(CommandResult(Ended.EXITED, 1 if errors else 0, stderr=errors.encode()))
 
 
 def _missing(name: str) -> ServiceFacts:
     return ServiceFacts(name=name, exists=False, state="", detail="not-found")
-
-
-def _texts(value: object) -> list[str]:
-    return [str(one) for one in value] if isinstance(value, list) else []
-
-
-def _value(text: str) -> dict[str, object]:
-    """A script's answer.
-
-    Raises:
-        RecoveryError: it failed, and this is what it said.
-    """
-    value = json.loads(text) if text else None
-    if not isinstance(value, dict) or set(value) == {"error"}:
-        reason = value["error"] if isinstance(value, dict) else "no answer"
-        raise RecoveryError(f"the script on the machine failed: {reason}")
-    return value
 
 
 def _privileged(result: CommandResult) -> CommandResult:

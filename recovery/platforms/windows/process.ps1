@@ -14,7 +14,7 @@ function Format-Argument([string] $text) {
     # The rules of CommandLineToArgvW: backslashes count only before a quotation mark.
     if ($text -ne '' -and $text -notmatch '[\s"]') { return $text }
     $escaped = [regex]::Replace($text, '(\\*)"', '$1$1\"')
-    $escaped = [regex]::Replace($escaped, '(\\+)$', '$1$1')
+    $escaped = [regex]::Replace($escaped, '(\\+)\z', '$1$1')
     '"' + $escaped + '"'
 }
 

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.machines.winrm.endpoint import Endpoint
 from tests.machines.winrm.listeners import Site, make_site
+from tests.machines.winrm.windows import Windows, mail_server
 
 
 @pytest.fixture(scope="session")
@@ -18,3 +20,15 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         os.environ.pop("NTLM_USER_FILE", None)
     else:
         os.environ["NTLM_USER_FILE"] = before
+
+
+@pytest.fixture
+def windows() -> Windows:
+    return mail_server()
+
+
+@pytest.fixture
+def endpoint(site: Site, windows: Windows) -> Iterator[Endpoint]:
+    with site.http(windows) as opened:
+        windows.go_down, windows.come_up = opened.shut, opened.open_again
+        yield opened

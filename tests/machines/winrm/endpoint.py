@@ -57,23 +57,33 @@ class Endpoint:
     host: str = "127.0.0.1"
     port: int = 0
     stopped: threading.Event = field(default_factory=threading.Event)
+    _server: _Server | None = None
 
     @contextlib.contextmanager
-    def listening(self, port: int = 0) -> Iterator[Endpoint]:
+    def listening(self) -> Iterator[Endpoint]:
         """Serve until the block ends."""
-        server = _Server((self.host, port), self)
-        self.port = server.server_address[1]
-        self.stopped = threading.Event()
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-        thread.start()
+        self.open_again()
         try:
             yield self
         finally:
-            self.stopped.set()
+            self.shut()
+
+    def open_again(self) -> None:
+        """Listen, on the port that it had before if it had one."""
+        self._server = _Server((self.host, self.port), self)
+        self.port = self._server.server_address[1]
+        self.stopped = threading.Event()
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def shut(self) -> None:
+        """Go away, as a machine does that goes down: shells end, connections are cut."""
+        self.stopped.set()
+        server, self._server = self._server, None
+        if server is not None:
             server.shutdown()
             server.server_close()
             server.drop_all()
-            thread.join()
+        self.shells.end_all()
 
 
 class _Server(ThreadingHTTPServer):

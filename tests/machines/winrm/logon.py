@@ -37,6 +37,8 @@ class Accounts:
     """Account by SHA-256 of the client certificate in DER."""
     methods: tuple[str, ...] = ("Negotiate", "Kerberos", "CredSSP")
     basic: bool = False
+    closed: bool = False
+    """Refuse everybody, as a member of a domain does that finds no controller."""
     refused: int = 0
     """How many full logon attempts were refused."""
     accepted: int = 0
@@ -121,6 +123,8 @@ class Logon:
         try:
             out = self._context.step(token)
         except (SpnegoError, ValueError, struct.error):
+            return self._refuse()
+        if self._context.complete and self._accounts.closed:
             return self._refuse()
         header = ("WWW-Authenticate", f"{scheme} {base64.b64encode(out or b'').decode()}".rstrip())
         if not self._context.complete:

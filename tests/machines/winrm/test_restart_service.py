@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator
 
 import pytest
 
@@ -26,18 +25,7 @@ from tests.machines.winrm import trouble
 from tests.machines.winrm.endpoint import Endpoint, Exchange
 from tests.machines.winrm.listeners import Site
 from tests.machines.winrm.test_transport import credential, target
-from tests.machines.winrm.windows import Windows, mail_server
-
-
-@pytest.fixture
-def windows() -> Windows:
-    return mail_server()
-
-
-@pytest.fixture
-def endpoint(site: Site, windows: Windows) -> Iterator[Endpoint]:
-    with site.http(windows) as opened:
-        yield opened
+from tests.machines.winrm.windows import Windows
 
 
 def restart(
