@@ -10,8 +10,9 @@ import contextlib
 import hashlib
 import re
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import spnego
 from spnego.channel_bindings import GssChannelBindings
@@ -24,6 +25,7 @@ _PROTOCOLS = {
     "CredSSP": b"application/HTTP-CredSSP-session-encrypted",
 }
 _CERTIFICATE = "http://schemas.dmtf.org/wbem/wsman/1/wsman/secprofile/https/mutual"
+_KERBEROS_OID = b"\x06\x09\x2a\x86\x48\x86\xf7\x12\x01\x02\x02"
 _LIMIT_OF_A_CREDSSP_PART = 16384
 
 
@@ -39,6 +41,8 @@ class Accounts:
     basic: bool = False
     closed: bool = False
     """Refuse everybody, as a member of a domain does that finds no controller."""
+    acceptor: Callable[[], Any] = lambda: None
+    """Makes the server's end of Kerberos, where there is one."""
     refused: int = 0
     """How many full logon attempts were refused."""
     accepted: int = 0
@@ -62,7 +66,7 @@ class Logon:
         if server_certificate is not None:
             digest = hashlib.sha256(server_certificate).digest()
             self._bindings = GssChannelBindings(application_data=b"tls-server-end-point:" + digest)
-        self._context: spnego.ContextProxy | None = None
+        self._context: Any = None
         self._scheme = ""
         self.user: str | None = None
 
@@ -117,7 +121,8 @@ class Logon:
         if self._context is None or self._context.complete or scheme != self._scheme:
             protocol = "credssp" if scheme == "CredSSP" else "negotiate"
             self._scheme, self.user = scheme, None
-            self._context = spnego.server(
+            self._context = self._accounts.acceptor() if self._is_kerberos(token) else None
+            self._context = self._context or spnego.server(
                 protocol=protocol, channel_bindings=None if scheme == "CredSSP" else self._bindings
             )
         try:
@@ -130,6 +135,9 @@ class Logon:
         if not self._context.complete:
             return Answer(None, (header,))
         return self._accept(str(self._context.client_principal), *([header] if out else []))
+
+    def _is_kerberos(self, token: bytes) -> bool:
+        return token[:1] == b"\x60" and _KERBEROS_OID in token[:20]
 
     def unseal(self, content_type: str, body: bytes) -> bytes:
         """The SOAP message in a sealed body ([MS-WSMV] 2.2.9.1); ValueError where it is not one."""
@@ -151,9 +159,10 @@ class Logon:
     def _unwrap(self, header: bytes, data: bytes) -> bytes:
         assert self._context is not None
         try:
-            return self._context.unwrap_winrm(header, data)
+            message: bytes = self._context.unwrap_winrm(header, data)
         except SpnegoError as error:
             raise ValueError(f"not sealed with this connection's key: {error}") from None
+        return message
 
     def seal(self, message: bytes) -> tuple[str, bytes]:
         """The sealed form of a SOAP message: its content type and body."""

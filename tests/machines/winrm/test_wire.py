@@ -8,7 +8,7 @@ import io
 from http.client import HTTPMessage, parse_headers
 
 import pytest
-import winrm
+from winrm.protocol import Protocol
 
 from imap4.deadline import Deadline
 from recovery.actions.restart_service import RestartRequest, run
@@ -109,7 +109,7 @@ def test_the_recorder_would_see_it(site: Site, endpoint: Endpoint) -> None:
     # The same conversation with pywinrm as it comes, and its encryption off.
     who = credential(site)
     with recorded(endpoint.port) as recording:
-        session = winrm.Protocol(
+        session = Protocol(
             f"http://127.0.0.1:{recording.port}/wsman",
             transport="ntlm",
             username=site.account,
