@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 export PYTHON
 
 # What the tests start. Each is run from a private configuration, never as a service.
-DEBIAN_PACKAGES := dovecot-imapd mailutils-imap4d dnsmasq-base iproute2 openssl
+DEBIAN_PACKAGES := dovecot-imapd mailutils-imap4d dnsmasq-base iproute2 openssl \
+	openssh-client sudo debootstrap systemd-container util-linux samba samba-common-bin
 
 .PHONY: demo test test-kerberos lint check-install pyz bench docs clean
 

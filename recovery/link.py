@@ -13,6 +13,8 @@ Connect = Callable[[Deadline], Transport]
 """Makes a new authenticated link within the deadline; raises a RecoveryError."""
 
 _PAUSE_SECONDS = 1.0
+_FACTS_BYTES = 1 << 22
+"""A machine with a thousand services states its facts in less."""
 _SUDO_REFUSED = re.compile(
     rb"^sudo: |is not allowed to execute|is not in the sudoers file|may not run sudo|"
     rb"not allowed to preserve the environment",
@@ -96,7 +98,7 @@ class Link:
         while True:
             try:
                 # Facts are a matter of moments: one that hangs is asked for again.
-                result = self.run(script, arguments, deadline=deadline.share(30))
+                result = self.run(script, arguments, deadline=deadline.share(30), keep=_FACTS_BYTES)
             except ConnectFailed:
                 if deadline.left <= _PAUSE_SECONDS:
                     raise

@@ -16,8 +16,8 @@ from recovery.history import History, MachineLock, opened
 from recovery.job import Job
 from recovery.model import RecoveryError, Step, Target, UsageError, Verdict
 from recovery.parsing import places_of
-from recovery.progress import Progress
-from recovery.restrictions import check
+from recovery.progress import Progress, clean
+from recovery.restrictions import check, check_name
 from recovery.scrub import Scrubber
 
 
@@ -88,6 +88,7 @@ def reach(job: Job, far: FarSide, deadline: Deadline, address: str = "") -> Link
     """
     options = job.options
     credential = Store(places_of(options)).get(options.credential)
+    check_name(credential, options.machine, job.action)
     if address:
         target = Target(options.machine, address, options.port)
     else:
@@ -125,15 +126,19 @@ def act(job: Job, event: Event | None, far: FarSide, history: History, link: Lin
         history.fail(number, text)
         return job.end(2, "failed", text, number=number)
     history.finish(number, outcome)
+    if options.verbose and lines is not None:
+        for name in ("stdout", "stderr"):
+            for line in str(outcome.facts_after.get(name, "")).splitlines():
+                print(clean(f"{name}: {line}"), file=lines)
     summary = _with_verdict(outcome.verdict, outcome.summary)
     return job.end(outcome.verdict.exit_code, outcome.verdict.value, summary, number=number, outcome=outcome)
 
 
 def _with_verdict(verdict: Verdict, summary: str) -> str:
-    """The summary, with the verdict before it where that is not good news."""
-    if verdict is Verdict.PROVEN or summary.startswith(verdict.value):
-        return summary
-    return f"{verdict.value}: {summary}"
+    """The summary, with the verdict before it where neither the line's first word nor the summary says it."""
+    if verdict in (Verdict.NOT_PROVEN, Verdict.SKIPPED) and verdict.value not in summary:
+        return f"{verdict.value}: {summary}"
+    return summary
 
 
 def _detach(job: Job, history: History, lock: MachineLock, number: int, reason: str) -> int:

@@ -53,6 +53,17 @@ def read_actions(text: str) -> tuple[str, ...]:
     return tuple(action for action in ACTIONS if action in words or "all" in words)
 
 
+def check_name(credential: Credential, machine: str, action: str | None) -> None:
+    """:func:`check`, as far as it can be told before the machine's address is looked up.
+
+    Raises:
+        Refused: as :func:`check`, whatever the address will be.
+    """
+    _check_action(credential, action)
+    if not any(_network(pattern) for pattern in credential.machines):
+        _check_machine(credential, Target(machine, ""))
+
+
 def check(credential: Credential, target: Target, action: str | None) -> None:
     """Pass where ``credential`` may be used on ``target`` for ``action``.
 
@@ -63,14 +74,23 @@ def check(credential: Credential, target: Target, action: str | None) -> None:
     Raises:
         Refused: it may not. A credential without machines may be used on none.
     """
+    _check_action(credential, action)
+    _check_machine(credential, target)
+
+
+def _check_machine(credential: Credential, target: Target) -> None:
+    if any(matches(pattern, target) for pattern in credential.machines):
+        return
     where = target.machine
     if target.address and target.address != target.machine:
         where += f" ({target.address})"
-    if not any(matches(pattern, target) for pattern in credential.machines):
-        raise Refused(
-            f"credential {credential.name} may not be used on {where}: it is for {_all(credential.machines)} "
-            f"(imap4-recovery credentials set {credential.name} --machines ... changes that)"
-        )
+    raise Refused(
+        f"credential {credential.name} may not be used on {where}: it is for {_all(credential.machines)} "
+        f"(imap4-recovery credentials set {credential.name} --machines ... changes that)"
+    )
+
+
+def _check_action(credential: Credential, action: str | None) -> None:
     if action is not None and action not in credential.actions:
         raise Refused(
             f"credential {credential.name} may not be used for {action}: "

@@ -174,7 +174,7 @@ def _ending(result: CommandResult) -> str:
         return f"exit status {result.exit_status}"
     if result.ended is Ended.SIGNALLED:
         return f"killed by signal {_signal_name(result.signal)}"
-    return result.ended.value
+    return str(result.ended.value)
 
 
 def _signal_name(number: int | None) -> str:

@@ -119,7 +119,8 @@ def refuse(facts: MachineFacts, request: RebootRequest) -> str:
     if not facts.boot_id:
         return "the machine does not tell its boot id, so no reboot could be proven"
     if facts.uptime < request.min_uptime:
-        return f"the machine came up only {in_time(facts.uptime)} ago (--min-uptime {in_time(request.min_uptime)})"
+        least = in_time(request.min_uptime)
+        return f"the machine came up only {in_time(facts.uptime)} ago (--min-uptime {least})"
     return ""
 
 

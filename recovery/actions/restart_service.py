@@ -175,7 +175,7 @@ def _restart(
     names, running = list(before.services), before.running_dependents
     story.tell("restart", " ".join([*names, *(["with", *running] if running else [])]))
     result = platform.restart(link, names, running, alone=not request.dependents, deadline=deadline)
-    commands = platform.commands(names, alone=not request.dependents)
+    commands = platform.commands(names, running, alone=not request.dependents)
     refuse_without_privilege(result, link, lambda account: sudoers_lines(account, commands), deadline)
     if result.ended is Ended.LINK_LOST:
         # It may have been done or not; the facts will tell.
@@ -266,7 +266,7 @@ def _bring_back(
             missing = [f.name for f in down]
             story.tell("dependents", f"did not come back, starting: {', '.join(missing)}")
             result = platform.start(link, missing, deadline=deadline)
-            commands = platform.commands(missing)
+            commands = platform.commands((), missing)
             lines = partial(sudoers_lines, commands=commands)
             refuse_without_privilege(result, link, lines, deadline)
             asked += missing

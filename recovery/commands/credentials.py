@@ -235,10 +235,11 @@ def test(options: argparse.Namespace, far: FarSide) -> int:
     """Log in, and say what was found."""
     from imap4.deadline import Deadline
     from recovery.credentials import Store
-    from recovery.restrictions import check
+    from recovery.restrictions import check, check_name
 
     deadline = Deadline(options.timeout)
     credential = Store(places_of(options)).get(options.credential)
+    check_name(credential, options.machine, None)
     target = far.locate(options.machine, options.port, deadline)
     check(credential, target, None)
     known = tuple(options.known_hosts) if options.known_hosts else None

@@ -11,6 +11,7 @@ from recovery.far import FarSide
 from recovery.history_view import Entry
 from recovery.model import UsageError
 from recovery.parsing import Parser, add_places, kind, number, places_of
+from recovery.progress import clean
 from recovery.quantities import duration, spell
 
 _ABOUT = """\
@@ -59,7 +60,7 @@ def list_entries(options: argparse.Namespace, far: FarSide) -> int:
         print(json.dumps([entry.as_dict() for entry in found], indent=2, ensure_ascii=False))
         return 0
     for entry in found:
-        print(line_of(entry))
+        print(clean(line_of(entry)))
     return 0
 
 
@@ -86,7 +87,8 @@ def show(options: argparse.Namespace, far: FarSide) -> int:
     if options.json:
         print(json.dumps(found.as_dict(), indent=2, ensure_ascii=False))
         return 0
-    print("\n".join(lines_of(found)))
+    for line in lines_of(found):
+        print(clean(line))
     return 0
 
 
@@ -101,7 +103,9 @@ def lines_of(entry: Entry) -> list[str]:
         lines.append(f"  took: {entry.seconds:.1f} s")
     for name in ("event", "facts_before", "facts_after"):
         for key, value in (getattr(entry, name) or {}).items():
-            lines.append(f"  {name.replace('_', ' ')}: {key}: {value}")
+            # What is empty says nothing; what has many lines, such as a program's output, keeps them.
+            shown = str(value).splitlines() if value not in (None, "", False) else []
+            lines += [f"  {name.replace('_', ' ')}: {key}: {line}" for line in shown]
     lines += [f"  {at:7.1f} s  {name}: {text}" for at, name, text in entry.steps]
     return lines
 

@@ -59,10 +59,11 @@ def _link(options: argparse.Namespace, far: FarSide) -> Link:
     from dataclasses import replace
 
     from recovery.credentials import Store
-    from recovery.restrictions import check
+    from recovery.restrictions import check, check_name
 
     deadline = Deadline(options.timeout)
     credential = Store(places_of(options)).get(options.credential)
+    check_name(credential, options.machine, None)
     target = far.locate(options.machine, options.port, deadline)
     check(credential, target, None)
     known_hosts = tuple(options.known_hosts) if options.known_hosts else None

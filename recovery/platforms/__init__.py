@@ -138,9 +138,16 @@ class Platform(Protocol):
         ...
 
     def commands(
-        self, services: Sequence[str], *, alone: bool = False, reboot: bool = False
+        self,
+        services: Sequence[str],
+        dependents: Sequence[str] = (),
+        *,
+        alone: bool = False,
+        reboot: bool = False,
     ) -> list[tuple[str, ...]]:
-        """What root must do for these services (and a reboot), as program and arguments, for sudoers."""
+        """What root must do to restart ``services`` and start ``dependents`` again (and to reboot), as
+        program and arguments, for sudoers.
+        """
         ...
 
 

@@ -125,12 +125,18 @@ class Systemd:
         return link.ask(_CONDITION, deadline=deadline).strip()
 
     def commands(
-        self, services: Sequence[str], *, alone: bool = False, reboot: bool = False
+        self,
+        services: Sequence[str],
+        dependents: Sequence[str] = (),
+        *,
+        alone: bool = False,
+        reboot: bool = False,
     ) -> list[tuple[str, ...]]:
         commands: list[tuple[str, ...]] = []
         job = ("/usr/bin/systemctl", "--no-block")
-        for unit in services:
-            commands.append((*job, *([_ALONE] if alone else []), "restart", unit))
+        mode = [_ALONE] if alone else []
+        commands += [(*job, *mode, "restart", unit) for unit in services]
+        for unit in (*services, *dependents):
             commands.append((*job, "start", unit))
             commands.append(("/usr/bin/systemctl", "reset-failed", unit))
             commands.append(("/usr/bin/journalctl", "--no-pager", "-q", "-n", "5", "-o", "cat", "-u", unit))

@@ -163,11 +163,16 @@ class SysV:
         return link.ask(_CONDITION, deadline=deadline).strip()
 
     def commands(
-        self, services: Sequence[str], *, alone: bool = False, reboot: bool = False
+        self,
+        services: Sequence[str],
+        dependents: Sequence[str] = (),
+        *,
+        alone: bool = False,
+        reboot: bool = False,
     ) -> list[tuple[str, ...]]:
         verbs = ("restart", "stop", "start")
         commands: list[tuple[str, ...]] = [
-            ("/usr/sbin/service", name, verb) for name in services for verb in verbs
+            ("/usr/sbin/service", name, verb) for name in (*services, *dependents) for verb in verbs
         ]
         if reboot:
             commands += [("/usr/bin/touch", MARKER), ("/sbin/shutdown", "-r", "now")]

@@ -55,11 +55,16 @@ class StandIn:
             progress(model.Step("echo", 0.6, f"the machine printed {secret.reveal()} here"))
         if wait := self._says.get("wait"):
             Path(wait).read_text()
-        says = {"verdict": "proven", "summary": DONE, "proof": "invocation changed", "verify": "IMAP4 OK"}
+        says: dict[str, Any] = {
+            "verdict": "proven",
+            "summary": DONE,
+            "proof": "invocation changed",
+            "verify": "IMAP4 OK",
+        }
         says |= self._says.get("outcome", {})
+        says = {"facts_before": {"invocation": "3f2a"}, "facts_after": {"invocation": "9c11"}} | says
         verdict = model.Verdict(says.pop("verdict"))
-        facts = {"facts_before": {"invocation": "3f2a"}, "facts_after": {"invocation": "9c11"}}
-        return model.Outcome(verdict, steps=steps, seconds=4.1, **facts, **says)  # type: ignore[arg-type]
+        return model.Outcome(verdict, steps=steps, seconds=4.1, **says)
 
     def plan(self, link: Link, request: Request) -> Sequence[str]:
         self._called("plan", machine=link.target.machine)

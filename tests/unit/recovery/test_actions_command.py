@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +19,7 @@ import pytest
 from recovery import history_view
 from recovery.history import opened
 from recovery.history_view import Entry
-from tests.unit.recovery.conftest import Ran, Recovery
+from tests.unit.recovery.conftest import PROGRAM, Ran, Recovery
 from tests.unit.recovery.far_stand_in import DONE
 
 RESTART = ("restart-service", "--machine", "mail1", "--credential", "mail", "--service", "dovecot")
@@ -79,7 +83,7 @@ def test_by_hand_it_acts_at_once(host: Recovery) -> None:
     [
         ("proven", 0, f"OK - {TITLE}: fine"),
         ("not proven", 1, f"WARNING - {TITLE}: not proven: fine"),
-        ("failed", 2, f"CRITICAL - {TITLE}: failed: fine"),
+        ("failed", 2, f"CRITICAL - {TITLE}: fine"),
         ("skipped", 0, f"OK - {TITLE}: skipped: fine"),
     ],
 )
@@ -214,19 +218,23 @@ def test_the_limits_hold(host: Recovery) -> None:
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (("--machine", "web1"), "may not be used on web1 (192.0.2.1): it is for mail* "),
-        ((), "may not be used for restart-service: it is for reboot-server "),
+        (("--machines", "mail1*"), "may not be used on web1: it is for mail1* "),
+        (
+            ("--machines", "198.51.100.0/24"),
+            "may not be used on web1 (192.0.2.1): it is for 198.51.100.0/24 ",
+        ),
+        (("--actions", "reboot-server"), "may not be used for restart-service: it is for reboot-server "),
     ],
 )
 def test_a_restriction_is_asked_before_any_connection(
     host: Recovery, arguments: tuple[str, ...], reason: str
 ) -> None:
-    assert host("credentials", "set", "mail", "--actions", "reboot-server").code == 0
-    ran = host(*RESTART, *arguments)
+    assert host("credentials", "set", "mail", *arguments).code == 0
+    ran = host(*RESTART, "--machine", "web1")
     assert (ran.code, ran.err) == (2, "")
-    machine = arguments[-1] if arguments else "mail1"
-    assert ran.last.startswith(f"CRITICAL - restart-service dovecot on {machine}: credential mail {reason}")
-    assert [call["call"] for call in host.calls()] == ["locate"]
+    assert ran.last.startswith(f"CRITICAL - restart-service dovecot on web1: credential mail {reason}")
+    # Only a network needs the address; nothing is looked up for what a name can tell.
+    assert [call["call"] for call in host.calls()] == (["locate"] if "192.0.2.1" in reason else [])
     assert entries(host)[-1].texts["state"] == "failed"
 
 
@@ -390,6 +398,15 @@ def test_verbose_prints_steps_before_the_last_line(host: Recovery) -> None:
     )
 
 
+def test_verbose_prints_what_a_process_printed(host: Recovery) -> None:
+    far = {
+        "outcome": {"summary": "exit status 0", "facts_after": {"stdout": "one\ntwo\x1b[0m\n", "stderr": ""}}
+    }
+    assert host(*PROCESS, "-v", "--", "/bin/x", far=far).out.splitlines()[2:] == [
+        *("stdout: one", "stdout: two [0m", "OK - external-process /bin/x on mail1: exit status 0")
+    ]
+
+
 def test_json_is_one_document_with_everything(host: Recovery) -> None:
     ran = host(*RESTART, "--json", "-v", "--explain")
     assert ran.err.splitlines()[-1] == "    0.5 s  restart: asked"
@@ -506,6 +523,38 @@ def test_history_lists_and_shows(host: Recovery) -> None:
     )
     assert host("history", "prune", "--older-than", "1d").out == "Removed 0 entries older than 1d.\n"
     assert host("history", "prune", "--older-than", "1h").code == 3
+
+
+def test_history_never_sends_a_machines_control_characters_to_the_terminal(host: Recovery) -> None:
+    far = {
+        "outcome": {"summary": "a\x1b]0;title\x07", "facts_after": {"stdout": "one\n\x1b[2Jtwo\n", "x": None}}
+    }
+    host(*PROCESS, "--", "/bin/x", far=far)
+    shown = host("history", "show", "1").out
+    assert "\x1b" not in shown + host("history", "list").out
+    assert "  facts after: stdout: one\n  facts after: stdout:  [2Jtwo\n" in shown
+    assert "facts after: x" not in shown
+
+
+def test_on_a_terminal_the_steps_are_shown_while_somebody_waits(host: Recovery) -> None:
+    reading, terminal = pty.openpty()
+    process = subprocess.run(
+        [sys.executable, PROGRAM, *RESTART],
+        env=host.environment({"outcome": {}}, {"TERM": "xterm"}),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=terminal,
+        text=True,
+    )
+    os.close(terminal)
+    seen = b""
+    with suppress(OSError):  # a terminal that nobody writes to any more ends with EIO
+        while part := os.read(reading, 65536):
+            seen += part
+    os.close(reading)
+    assert (process.returncode, process.stdout) == (0, f"OK - {TITLE}: {DONE}\n")
+    assert b"0.1 s  connect: as recovery" in seen
+    assert b"restart-service dovecot on mail1: restart" in seen
 
 
 def test_services_doctor_and_machines_look(host: Recovery) -> None:

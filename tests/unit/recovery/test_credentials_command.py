@@ -210,8 +210,8 @@ def test_test_is_refused_on_a_machine_that_is_not_allowed(recovery: Recovery) ->
     recovery.add_credential()
     ran = recovery("credentials", "test", "--machine", "web1", "--credential", "mail")
     assert (ran.code, ran.out) == (2, "")
-    assert ran.err.startswith("imap4-recovery: credential mail may not be used on web1 (192.0.2.1): ")
-    assert [call["call"] for call in recovery.calls()] == ["locate"]
+    assert ran.err.startswith("imap4-recovery: credential mail may not be used on web1: ")
+    assert recovery.calls() == []
 
 
 @pytest.mark.parametrize(
