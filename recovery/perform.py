@@ -14,8 +14,9 @@ from recovery.event_options import event_of, rules_of
 from recovery.far import FarSide, Link
 from recovery.history import History, MachineLock, opened
 from recovery.job import Job
-from recovery.model import RecoveryError, Step, Target, UsageError, Verdict
+from recovery.model import RecoveryError, Step, UsageError, Verdict
 from recovery.parsing import places_of
+from recovery.placing import place
 from recovery.progress import Progress, clean
 from recovery.restrictions import check, check_name
 from recovery.scrub import Scrubber
@@ -89,10 +90,7 @@ def reach(job: Job, far: FarSide, deadline: Deadline, address: str = "") -> Link
     options = job.options
     credential = Store(places_of(options)).get(options.credential)
     check_name(credential, options.machine, job.action)
-    if address:
-        target = Target(options.machine, address, options.port)
-    else:
-        target = far.locate(options.machine, options.port, deadline)
+    target = place(options, credential, far, deadline, address)
     check(credential, target, job.action)
     if options.become:
         credential = replace(credential, become=True)

@@ -13,6 +13,7 @@ from recovery.actions.steps import Progress, Story, in_time, silent
 from recovery.actions.verify import conclude, parse
 from recovery.link import Connect, Link, refuse_without_privilege
 from recovery.model import CommandResult, Ended, Outcome, UsageError, Verdict
+from recovery.platforms.account import account as account_of
 
 # A process of root cannot be ended by the account that asked for it, so timeout(1) goes with it through
 # sudo. The variables' names go to sudo, never their values: a command line can be read by everybody.
@@ -87,7 +88,7 @@ def plan(
     """What ``run`` would do, in sentences; logs in and changes nothing."""
     _check(request)
     with Link(connect, become=become) as link:
-        account = _account(link, deadline)
+        account = account_of(link, deadline=deadline)
     through = " through sudo" if become and account != "root" else ""
     where = f" in {request.cwd}" if request.cwd else ""
     good = ", ".join(map(str, request.success_exit_status))
@@ -119,14 +120,6 @@ def _carry_out(link: Link, request: ProcessRequest, deadline: Deadline) -> Comma
         stdin=request.stdin,
         environment=request.environment,
     )
-
-
-def _account(link: Link, deadline: Deadline) -> str:
-    if link.language(deadline) == "powershell":
-        from recovery.platforms.windows.about import about
-
-        return about(link, deadline=deadline).account
-    return link.ask("id -un", deadline=deadline).strip()
 
 
 def facts(result: CommandResult) -> dict[str, object]:

@@ -12,6 +12,7 @@ from typing import ParamSpec, TypeVar
 from winrm.exceptions import WinRMOperationTimeoutError, WSManFaultError
 
 from imap4.deadline import Deadline
+from recovery.methods import HTTP_PORT, HTTPS_PORT, SEALING, WINRM
 from recovery.model import (
     CommandResult,
     ConnectFailed,
@@ -32,14 +33,12 @@ from recovery.transports.winrm_errors import (
     no_connection,
 )
 from recovery.transports.winrm_kerberos import ticket
-from recovery.transports.winrm_session import METHODS, SEALING, make_protocol
+from recovery.transports.winrm_session import make_protocol
 from recovery.transports.winrm_wire import Wire, is_address, tls_context
 
 T = TypeVar("T")
 P = ParamSpec("P")
 
-HTTPS_PORT = 5986
-HTTP_PORT = 5985
 CONNECT_SECONDS = 15.0
 """Longest wait for the connection, and for the login."""
 ANSWER_SECONDS = 20.0
@@ -231,9 +230,9 @@ def _scheme_and_port(target: Target, credential: Credential) -> tuple[str, int]:
     Raises:
         UsageError: the method is not known, or cannot be had safely like this.
     """
-    if credential.method not in METHODS:
+    if credential.method not in WINRM:
         raise UsageError(
-            f"credential {credential.name}: method {credential.method} is none of {', '.join(METHODS)}"
+            f"credential {credential.name}: method {credential.method} is none of {', '.join(WINRM)}"
         )
     scheme = target.scheme or ("http" if target.port == HTTP_PORT else "https")
     if scheme == "http" and credential.method not in SEALING:

@@ -19,10 +19,6 @@ from recovery.model import Credential, LoginFailed
 from recovery.transports.winrm_errors import AnsweredInTheClear
 from recovery.transports.winrm_wire import Wire
 
-METHODS = ("winrm-ntlm", "winrm-kerberos", "winrm-credssp", "winrm-certificate", "winrm-basic")
-SEALING = ("winrm-ntlm", "winrm-kerberos", "winrm-credssp")
-"""The methods whose messages can be sealed, so that HTTP is safe with them."""
-
 
 class SealedTransport(Transport):
     """pywinrm's transport over one :class:`Wire`; over HTTP, every message is sealed or not sent."""

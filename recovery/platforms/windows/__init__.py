@@ -123,7 +123,12 @@ class Windows:
         return "starting" if answer.get("starting") else "running"
 
     def commands(
-        self, services: Sequence[str], *, alone: bool = False, reboot: bool = False
+        self,
+        services: Sequence[str],
+        dependents: Sequence[str] = (),
+        *,
+        alone: bool = False,
+        reboot: bool = False,
     ) -> list[tuple[str, ...]]:
         # Rights of Windows are granted on the service itself, not on commands: docs/windows.md.
         return []
