@@ -51,7 +51,7 @@ def check_whole(credential: Credential) -> None:
         )
     if credential.become and is_winrm(credential.method):
         raise UsageError(
-            f"method {credential.method} knows no sudo: leave --become out, and grant rights there"
+            f"method {credential.method} knows no sudo: leave --become out and grant rights there"
         )
 
 

@@ -69,6 +69,9 @@ def _login(error: BaseException, place: Place, offers: str | None) -> RecoveryEr
         return None
     credssp = name in ("NTStatusException", "AuthenticationException")
     refused = name in ("InvalidCredentialsError", "SpnegoError", "PermissionError", "KeyError") or credssp
+    if offers is None and name != "InvalidCredentialsError":
+        # Nobody asked for a login, so nobody refused one.
+        refused = False
     if offers is not None and (refused or name == "MutualAuthenticationError"):
         # Some servers name their methods in one line, some in several; requests joins those with commas.
         offered = [part.split()[0] for part in offers.split(",") if part.strip()]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.machines.winrm.endpoint import Endpoint
+from tests.machines.winrm.host import Host
 from tests.machines.winrm.listeners import Site, make_site
 from tests.machines.winrm.windows import Windows, mail_server
 
@@ -32,3 +34,8 @@ def endpoint(site: Site, windows: Windows) -> Iterator[Endpoint]:
     with site.http(windows) as opened:
         windows.go_down, windows.come_up = opened.shut, opened.open_again
         yield opened
+
+
+@pytest.fixture
+def host(site: Site, tmp_path: Path) -> Host:
+    return Host(tmp_path, site)
