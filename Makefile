@@ -6,7 +6,7 @@ export PYTHON
 
 # What the tests start. Each is run from a private configuration, never as a service.
 DEBIAN_PACKAGES := dovecot-imapd mailutils-imap4d dnsmasq-base iproute2 openssl \
-	openssh-client sudo debootstrap systemd-container util-linux samba samba-common-bin
+	openssh-client sudo debootstrap systemd-container util-linux busybox samba samba-common-bin
 
 .PHONY: demo test test-kerberos lint check-install pyz bench docs clean
 

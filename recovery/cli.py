@@ -6,6 +6,7 @@ import os
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
+from io import TextIOWrapper
 
 from imap4 import __version__
 from recovery.endings import Signalled, internal
@@ -54,6 +55,10 @@ def main(argv: Sequence[str] | None = None, far: FarSide | None = None) -> int:
         the exit code: 0 done or skipped, 1 not proven, 2 failed, 3 usage.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # An engine's locale may know fewer letters than a machine's messages use.
+            stream.reconfigure(errors="replace")
     try:
         # What stands after the first -- belongs to the machine's command, another -- included.
         command: list[str] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import socket
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -92,7 +93,7 @@ def _host_key(
     except RecoveryError as error:
         return "", [Finding(False, "port", str(error), "start sshd there, or open the firewall for it")]
     try:
-        here = str(connection.sock.getsockname()[0])
+        here = str(connection.sock.getsockname()[0]) if isinstance(connection.sock, socket.socket) else ""
         banner, key = connection.remote_version, connection.get_remote_server_key()
     finally:
         connection.close()

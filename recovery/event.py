@@ -101,27 +101,12 @@ def read_event(
     Raises:
         UsageError: a value is not of its kind, the variables are missing, or no state is told.
     """
-    said = {name: text.strip() for name, text in options.items() if text is not None and text.strip()}
+    said = {name: _text(text) for name, text in options.items() if text is not None and text.strip()}
     if source is None and not any(options.get(name) is not None for name in FIELDS):
         return None
-    if source in ("nagios", "icinga"):
+    if source is not None:
         said = _variables(source, environ) | said
-    for name, text in said.items():
-        # An engine that does not know a macro leaves it as it stands.
-        if name != "output" and len(text) > 2 and text.startswith("$") and text.endswith("$"):
-            raise UsageError(
-                f"the event's {name} is the unfilled macro {text}; correct the command definition"
-            )
-    state = said.get("state", "").upper()
-    if not state:
-        raise UsageError(
-            "the event has no state: give --state, or --event nagios with the engine's variables"
-        )
-    if state not in STATES:
-        raise UsageError(f"--state {said['state']!r} is none of {', '.join(STATES)}")
-    state_type = said.get("state_type", "").upper()
-    if state_type and state_type not in STATE_TYPES:
-        raise UsageError(f"--state-type {said['state_type']!r} is neither SOFT nor HARD")
+    _check_texts(said)
     number = _number("notification-number", said.get("notification_number"))
     alert = _number("alert", said.get("alert"))
     if alert is None and number:
@@ -130,8 +115,8 @@ def read_event(
         host=said.get("host", ""),
         address=said.get("address", ""),
         service=said.get("service", ""),
-        state=state,
-        state_type=state_type,
+        state=said["state"].upper(),
+        state_type=said.get("state_type", "").upper(),
         attempt=_number("attempt", said.get("attempt")),
         notification_type=said.get("notification_type", "").upper(),
         notification_number=number,
@@ -144,6 +129,23 @@ def read_event(
     )
 
 
+def _check_texts(said: Mapping[str, str]) -> None:
+    for name, text in said.items():
+        # An engine that does not know a macro leaves it as it stands.
+        if name != "output" and len(text) > 2 and text.startswith("$") and text.endswith("$"):
+            raise UsageError(
+                f"the event's {name} is the unfilled macro {text}; correct the command definition"
+            )
+    if "state" not in said:
+        raise UsageError(
+            "the event has no state: give --state, or --event nagios with the engine's variables"
+        )
+    if said["state"].upper() not in STATES:
+        raise UsageError(f"--state {said['state']!r} is none of {', '.join(STATES)}")
+    if said.get("state_type", "SOFT").upper() not in STATE_TYPES:
+        raise UsageError(f"--state-type {said['state_type']!r} is neither SOFT nor HARD")
+
+
 def _variables(source: str, environ: Mapping[str, str]) -> dict[str, str]:
     prefix = source.upper() + "_"
     if not any(prefix + end in environ for ends in _VARIABLES.values() for end in ends):
@@ -154,11 +156,17 @@ def _variables(source: str, environ: Mapping[str, str]) -> dict[str, str]:
         raise UsageError(f"--event {source}: there is no {prefix}* variable; {mend}")
     said = {}
     for name, ends in _VARIABLES.items():
-        texts = (environ.get(prefix + end, "").strip() for end in ends)
+        texts = (_text(environ.get(prefix + end, "")) for end in ends)
         said[name] = next((text for text in texts if text), "")
     depths = [environ.get(prefix + end, "").strip() for end in _DOWNTIMES]
     said["downtime"] = "1" if any(_flag("downtime", depth) for depth in depths) else ""
     return {name: text for name, text in said.items() if text}
+
+
+def _text(text: str) -> str:
+    """``text`` without blanks around it, and with ``?`` for bytes that are no UTF-8: a server may greet in
+    Latin-1, and nothing could store that."""
+    return text.strip().encode(errors="replace").decode()
 
 
 def _number(name: str, text: str | None) -> int | None:

@@ -8,18 +8,17 @@ killed, or by a power cut. Looking at the limits and reserving a place among the
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
 
 from recovery.event import Event
-from recovery.files import make_folder, open_lock, try_lock
+from recovery.files import make_folder
 from recovery.history_file import connect, told, transaction
+from recovery.machine_lock import MachineLock, take
 from recovery.model import Outcome, Step
 from recovery.policy import Act, Decision, Facts
 
@@ -51,19 +50,6 @@ class Interrupted:
     text: str
 
 
-class MachineLock:
-    """The right to repair one machine, held until :meth:`release` or the end of the process."""
-
-    def __init__(self, handle: int) -> None:
-        self._handle = handle
-
-    def release(self) -> None:
-        """Give it back; more than once does no harm."""
-        with suppress(OSError):
-            os.close(self._handle)
-        self._handle = -1
-
-
 class History:
     """The history in one folder."""
 
@@ -76,11 +62,7 @@ class History:
 
     def lock(self, machine: str, wait: float = _GLANCE) -> MachineLock | None:
         """Take the lock of the machine at an address (or, without one, of that name); None if it is held."""
-        handle = open_lock(self._locks / quote(machine.lower(), safe=""))
-        if try_lock(handle, wait):
-            return MachineLock(handle)
-        os.close(handle)
-        return None
+        return take(self._locks, machine, wait)
 
     def find_interrupted(self) -> list[Interrupted]:
         """Mark what was interrupted, and return what was found this time. Nothing alive is touched."""
@@ -140,7 +122,7 @@ class History:
         with told(self.path):
             self.database.execute(
                 "INSERT INTO steps (recovery, at, name, text) VALUES (?, ?, ?, ?)",
-                (number, step.at, step.name, step.text),
+                (number, step.at, step.name, _storable(step.text)),
             )
 
     def finish(self, number: int, outcome: Outcome) -> None:
@@ -221,7 +203,7 @@ class History:
         marks = ", ".join("?" * len(columns))
         row = self.database.execute(
             f"INSERT INTO recoveries ({', '.join(columns)}) VALUES ({marks})",  # noqa: S608 - our own names
-            tuple(columns.values()),
+            tuple(map(_storable, columns.values())),
         )
         return int(row.lastrowid or 0)
 
@@ -230,7 +212,7 @@ class History:
         with told(self.path):
             self.database.execute(
                 f"UPDATE recoveries SET state = ?, ended = ?{names} WHERE id = ?",  # noqa: S608 - our own names
-                (state, self._clock(), *columns.values(), number),
+                (state, self._clock(), *map(_storable, columns.values()), number),
             )
 
     def _mark_interrupted(self, where: str, value: object) -> list[Interrupted]:
@@ -273,6 +255,11 @@ def clock_text(seconds: float | None) -> str:
 
 def _lock_name(row: sqlite3.Row) -> str:
     return str(row["address"] or row["machine"])
+
+
+def _storable(value: object) -> object:
+    """``value``, with ``?`` for what came from bytes that are no UTF-8: SQLite takes none of it."""
+    return value.encode(errors="replace").decode() if isinstance(value, str) else value
 
 
 def _json(value: Mapping[str, object]) -> str:

@@ -12,8 +12,9 @@ from recovery.endings import Signalled, internal, signals
 from recovery.event import Event
 from recovery.event_options import event_of, rules_of
 from recovery.far import FarSide, Link
-from recovery.history import History, MachineLock, opened
+from recovery.history import History, opened
 from recovery.job import Job
+from recovery.machine_lock import MachineLock
 from recovery.model import RecoveryError, Step, UsageError, Verdict
 from recovery.parsing import places_of
 from recovery.placing import place

@@ -22,9 +22,9 @@ def list_services(connect: Connect, pattern: str | None = None, *, deadline: Dea
     with Link(connect) as link:
         platform = detect(link, deadline=deadline)
         names = [name for name in platform.services(link, deadline=deadline) if matches(name, pattern)]
-        return [
-            facts for facts in platform.facts(link, names, deadline=deadline) if facts.exists or facts.masked
-        ]
+        found = platform.facts(link, names, deadline=deadline)
+    # An alias has the facts of its service.
+    return list({facts.name: facts for facts in found if facts.exists or facts.masked}.values())
 
 
 def matches(name: str, pattern: str | None) -> bool:

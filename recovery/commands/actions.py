@@ -70,7 +70,10 @@ def add_parser(commands: Any) -> None:
         help="refuse where it came up less than this ago (10m)",
     )
     reboot.set_defaults(subject=lambda options: "", request=_reboot)
+    _add_process(commands)
 
+
+def _add_process(commands: Any) -> None:
     process = _common(commands, "external-process", "run a command on the machine", _PROCESS, 60.0)
     process.usage = "imap4-recovery external-process [options] -- COMMAND [ARGUMENT ...]"
     process.add_argument(

@@ -38,6 +38,9 @@ for name; do
             while read -r file; do head -n 1 "$file" 2>/dev/null; done
         cat "/run/$name.pid" "/var/run/$name.pid" "/run/${name}d.pid" "/run/$name"/*.pid 2>/dev/null
         printf '%s\n' "$said" | sed -n 's/.*pid[s:)]* *\([0-9][0-9]*\).*/\1/p'
+        # PID files that the account may not read: the oldest process with the daemon's name.
+        daemon=$(sed -n 's/^ *DAEMON=["'\'']*\(\/[^"'\''$ ]*\).*/\1/p' "$script" | head -n 1)
+        [ $status != 0 ] || pgrep -o -x -- "$(printf %.15s "${daemon##*/}")" || pgrep -o -x -- "$name"
     ); do
         case $pid in *[!0-9]*) continue ;; esac
         stat=$(sed 's/.*) //' "/proc/$pid/stat" 2>/dev/null) || continue

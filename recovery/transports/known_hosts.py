@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from fnmatch import translate
 from re import IGNORECASE, match
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import (
     SSHCertificate,
     SSHCertificateType,
@@ -199,10 +199,11 @@ class KnownHosts:
         line = blob[4 : 4 + length] + b" " + base64.b64encode(blob)
         try:
             certificate = load_ssh_public_identity(line)
-            assert isinstance(certificate, SSHCertificate)
+            if not isinstance(certificate, SSHCertificate):
+                raise HostKeyRejected(f"{shown}: its certificate is none")
             certificate.verify_cert_signature()
             authority = _blob(certificate)
-        except (ValueError, AssertionError, InvalidSignature):
+        except (ValueError, UnsupportedAlgorithm, InvalidSignature):
             raise HostKeyRejected(f"{shown}: its certificate is damaged") from None
         for entry in self._revoked:
             if entry.key == authority:

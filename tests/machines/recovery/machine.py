@@ -147,6 +147,11 @@ class Machine:
         self._thread.start()
         self.wait_until_up()
 
+    def restart_sshd(self) -> None:
+        """Let sshd read its configuration anew."""
+        self.console("systemctl restart ssh")
+        self.wait_until_up()
+
     def wait_until_up(self) -> None:
         wait_for(lambda: self.answers(self.ssh_port, b"SSH-"), 60, "sshd answers")
 

@@ -61,7 +61,9 @@ def test_reboot_server(host: Host, endpoint: Endpoint, windows: Windows) -> None
     before = windows.booted
     ran = host.act("reboot-server", "winrm-ntlm", endpoint)
     assert ran.code == 0
-    assert ends_with(r"OK - reboot-server on 127\.0\.0\.1: up again after \d\.\d s \(boot id .... -> ....\)", ran)
+    assert ends_with(
+        r"OK - reboot-server on 127\.0\.0\.1: up again after \d\.\d s \(boot id .... -> ....\)", ran
+    )
     assert windows.booted > before
 
 

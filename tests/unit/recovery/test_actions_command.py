@@ -195,6 +195,20 @@ def test_nagios_variables_are_the_event(host: Recovery) -> None:
     assert ran.last == f"OK - {TITLE}: skipped: state OK is none of CRITICAL,DOWN"
 
 
+def test_a_server_that_greets_in_latin_1_is_repaired_too(host: Recovery) -> None:
+    output = os.fsdecode(b"--output=* BYE gr\xfc\xdfe [greeting.bye]")
+    verdict = {"outcome": {"summary": "l\u00e4uft"}}
+    ran = host(
+        *RESTART, *EVENT[:4], output, far=verdict, environ={"LC_ALL": "C", "PYTHONIOENCODING": "ascii"}
+    )
+    assert ran == Ran(0, f"OK - {TITLE}: l?uft\n", "")
+    event = entries(host)[0].event
+    assert event is not None
+    assert event["output"] == "* BYE gr??e [greeting.bye]"
+    assert host(*PROCESS, "--", os.fsdecode(b"/bin/\xfc")).code == 0
+    assert entries(host)[1].texts["subject"] == "/bin/?"
+
+
 def test_the_second_event_cools_down_and_a_person_does_not(host: Recovery) -> None:
     assert host(*RESTART, *EVENT).last == f"OK - {TITLE}: {DONE}"
     skipped = host(*RESTART, *EVENT).last
