@@ -70,9 +70,7 @@ class WinRmTransport:
             self._protocol = make_protocol(f"{scheme}://{host}:{port}/wsman", credential, self._wire)
             limit = deadline.share(CONNECT_SECONDS)
             # A shell that nobody closes goes by itself; a machine takes 30 of them from one account.
-            self._shell = self._ask(
-                limit, self._protocol.open_shell, codepage=65001, noprofile=True, idle_timeout="PT180S"
-            )
+            self._shell = self._ask(limit, self._protocol.open_shell, codepage=65001, idle_timeout="PT180S")
         except BaseException:
             self._wire.close()
             self._cleanup.close()

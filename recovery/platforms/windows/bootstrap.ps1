@@ -21,7 +21,7 @@ try {
     $task = Read-Text $lines[1] | ConvertFrom-Json
     $arguments = [string[]] @($task.arguments | ForEach-Object { Read-Text $_ })
     $bytes = [Convert]::FromBase64String([string] $lines[2])
-    foreach ($pair in @($task.environment)) {
+    foreach ($pair in @($task.environment | Where-Object { $null -ne $_ })) {
         [Environment]::SetEnvironmentVariable((Read-Text $pair[0]), (Read-Text $pair[1]))
     }
     # In a runspace of its own, so that a script that hangs cannot outlast its limit.

@@ -37,4 +37,4 @@ $found = foreach ($one in $every) {
         dependents = $dependents
     }
 }
-@{ services = @($found) }
+@{ services = @($found | Where-Object { $null -ne $_ }) }

@@ -67,10 +67,11 @@ def make_site(folder: Path) -> Site:
     account, password = f"svc-{secrets.token_hex(3)}", f"P%ss wörd:{secrets.token_urlsafe(12)}"
     # The acceptor splits its lines at colons, so this one has none.
     password = password.replace(":", "_")
-    users = folder / "ntlm-users"
-    users.write_text(f"STANDIN:{account}:{password}\n:{account}:{password}\n", encoding="utf-8")
+    # One file for the whole process: pyspnego reads where it is from the environment.
+    users = Path(os.environ.setdefault("NTLM_USER_FILE", str(folder / "ntlm-users")))
+    with users.open("a", encoding="utf-8") as file:
+        file.write(f"STANDIN:{account}:{password}\n:{account}:{password}\n")
     users.chmod(0o600)
-    os.environ["NTLM_USER_FILE"] = str(users)
     authority = trustme.CA()
     ca_file = folder / "ca.pem"
     authority.cert_pem.write_to_path(str(ca_file))
