@@ -98,6 +98,8 @@ class _Server(ThreadingHTTPServer):
 
     def get_request(self) -> tuple[socket.socket, Any]:
         sock, peer = super().get_request()
+        # Else each answer, sent as head and body, waits 40 ms for the client's acknowledgement.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.endpoint.connections += 1
         return sock, peer
 

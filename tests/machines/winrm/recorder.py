@@ -44,6 +44,7 @@ def _accept(server: socket.socket, port: int, recording: Recording) -> None:
             return
         far = socket.create_connection(("127.0.0.1", port))
         for source, sink, kept in ((near, far, recording.sent), (far, near, recording.answered)):
+            sink.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             threading.Thread(target=_copy, args=(source, sink, kept), daemon=True).start()
 
 

@@ -76,9 +76,9 @@ def test_machine_that_does_not_come_back_is_a_failure(
     site: Site, endpoint: Endpoint, windows: Windows
 ) -> None:
     windows.comes_back = False
-    outcome = reboot(site, endpoint, seconds=4)
+    outcome = reboot(site, endpoint, seconds=2.5)
     assert outcome.verdict is Verdict.FAILED
-    assert outcome.summary.startswith("did not come back within 4.0 s: ")
+    assert outcome.summary.startswith("did not come back within 2.5 s: ")
     assert "connection refused; nothing listens there" in outcome.summary
 
 

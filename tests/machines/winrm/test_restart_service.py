@@ -145,7 +145,7 @@ def test_service_that_does_not_stop_is_killed_where_its_process_is_its_own(
 
 def test_process_that_hosts_others_is_never_killed(site: Site, endpoint: Endpoint, windows: Windows) -> None:
     windows.services["Themes"].stop_seconds = 60
-    outcome = restart(site, endpoint, "Themes", seconds=7)
+    outcome = restart(site, endpoint, "Themes", seconds=5)
     assert outcome.verdict is not Verdict.PROVEN
     assert windows.calls == ["stop Themes"]
 

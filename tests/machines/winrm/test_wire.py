@@ -67,7 +67,7 @@ def restart(site: Site, recording: Recording, endpoint: Endpoint, who: Credentia
     def way(deadline: Deadline) -> Transport:
         return connect(place, who, deadline=deadline)
 
-    return run(way, RestartRequest(("IMAP4",), settle=0.1), deadline=Deadline(5)).verdict
+    return run(way, RestartRequest(("IMAP4",), settle=0.1), deadline=Deadline(3)).verdict
 
 
 @pytest.mark.parametrize("method", ["winrm-ntlm", "winrm-credssp"])
