@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import os
+import shutil
 import signal
 import subprocess
 import threading
@@ -65,6 +66,11 @@ class Windows:
     marker: bool = False
     booted: float = field(default_factory=lambda: time.time() - 86400)
     events: dict[str, list[str]] = field(default_factory=dict)
+    path: str = ""
+    """A folder whose programs come first."""
+    variables: dict[str, str] = field(default_factory=dict)
+    exit_codes: dict[str, int] = field(default_factory=dict)
+    """Exit codes beyond 255, which programs here do not have, by the last argument."""
     calls: list[str] = field(default_factory=list)
     """What was done to services, in order: ``stop X``, ``start X``, ``kill X``."""
     go_down: Callable[[], None] = lambda: None
@@ -242,10 +248,12 @@ class Windows:
     def _process(self, arguments: list[str], stdin: bytes, _: Mapping[str, str]) -> object:
         limit, keep, folder, count = int(arguments[0]), int(arguments[1]), arguments[2], int(arguments[3])
         pairs, command = arguments[4 : 4 + 2 * count], arguments[4 + 2 * count :]
-        environment = dict(os.environ) | dict(zip(pairs[::2], pairs[1::2], strict=True))
+        environment = {**os.environ, **self.variables, **dict(zip(pairs[::2], pairs[1::2], strict=True))}
+        environment["PATH"] = f"{self.path}:{environment['PATH']}" if self.path else environment["PATH"]
+        found = shutil.which(command[0], path=environment["PATH"])
         try:
             process = subprocess.Popen(
-                command,
+                [found or command[0], *command[1:]],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -264,7 +272,7 @@ class Windows:
             out, err = process.communicate()
         return {
             "ended": ended,
-            "status": process.returncode,
+            "status": self.exit_codes.get(command[-1], process.returncode),
             "stdout": base64.b64encode(out[:keep]).decode(),
             "stderr": base64.b64encode(err[:keep]).decode(),
             "truncated": max(len(out), len(err)) > keep,
