@@ -11,7 +11,7 @@ from recovery.model import CommandResult, Ended, PrivilegeMissing, RecoveryError
 from recovery.platforms import MachineFacts, RebootUnderWay, ServiceFacts
 from recovery.platforms.windows.answers import script, texts, value
 
-MARKER_KEY = r"SOFTWARE\check_imap4-recovery-rebooting"
+MARKER_KEY = r"SOFTWARE\check_imap4\rebooting"
 """A registry key that only memory holds (REG_OPTION_VOLATILE): gone after a reboot."""
 VITAL = ("winrm", "rpcss", "rpceptmapper", "dcomlaunch", "http", "eventlog")
 """Without these there is no way back to the machine, or no record of what was done."""

@@ -5,7 +5,7 @@ $ProgressPreference = 'SilentlyContinue'
 $name = $Arguments[0]
 $since = (Get-Date).AddMinutes(-[int] $Arguments[1])
 $shown = $name
-foreach ($one in Get-Service) { if ($one.Name -eq $name) { $shown = $one.DisplayName } }
+foreach ($one in Get-Service -ErrorAction SilentlyContinue) { if ($one.Name -eq $name) { $shown = $one.DisplayName } }
 $events = @()
 foreach ($log in 'System', 'Application') {
     # Without a single event, Get-WinEvent fails.

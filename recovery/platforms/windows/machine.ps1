@@ -6,7 +6,8 @@ $fields = 'LastBootUpTime', 'LocalDateTime'
 $system = Get-CimInstance -ClassName Win32_OperatingSystem -Property $fields
 $root = [Microsoft.Win32.RegistryKey]::OpenBaseKey('LocalMachine', 'Registry64')
 $key = $root.OpenSubKey($Arguments[0])
-$busy = @(Get-Service | Where-Object { $_.Status -eq 'StartPending' } | ForEach-Object { [string] $_.Name })
+$every = @(Get-Service -ErrorAction SilentlyContinue)
+$busy = @($every | Where-Object { $_.Status -eq 'StartPending' } | ForEach-Object { [string] $_.Name })
 @{
     boot = [string] $system.LastBootUpTime.ToUniversalTime().Ticks
     uptime = [double] ($system.LocalDateTime - $system.LastBootUpTime).TotalSeconds

@@ -13,7 +13,7 @@ $vital = @('WinRM', 'RpcSs', 'RpcEptMapper', 'DcomLaunch', 'HTTP', 'EventLog')
 $answer = @{ refused = ''; stopped = @(); started = @(); killed = @(); errors = @() }
 
 $controllers = @{}
-foreach ($one in Get-Service) { $controllers[$one.Name] = $one }
+foreach ($one in Get-Service -ErrorAction SilentlyContinue) { $controllers[$one.Name] = $one }
 
 function Get-Active([string] $name) {
     @($controllers[$name].DependentServices | Where-Object { $_.Status -ne 'Stopped' } |

@@ -17,13 +17,18 @@ foreach ($one in Get-CimInstance -ClassName Win32_Process -Property $fields) {
     }
 }
 $controllers = @{}
-foreach ($one in Get-Service) { $controllers[$one.Name] = $one }
+foreach ($one in Get-Service -ErrorAction SilentlyContinue) { $controllers[$one.Name] = $one }
 $found = foreach ($one in $every) {
     if ($wanted.Count -gt 0 -and -not $wanted.ContainsKey($one.Name)) { continue }
     $number = [string] $one.ProcessId
     $dependents = @()
     if ($controllers.ContainsKey($one.Name)) {
-        $dependents = @($controllers[$one.Name].DependentServices | ForEach-Object { [string] $_.Name })
+        # Some services tell nothing to an account that is no administrator.
+        try {
+            $dependents = @($controllers[$one.Name].DependentServices | ForEach-Object { [string] $_.Name })
+        } catch {
+            $null = $_
+        }
     }
     @{
         name = [string] $one.Name

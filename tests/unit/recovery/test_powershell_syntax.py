@@ -60,3 +60,11 @@ def test_script_is_ascii_and_needs_no_newer_powershell(path: Path) -> None:
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
 def test_a_broken_script_would_be_found(path: Path) -> None:
     assert findings(path.read_text("utf-8") + "\nif ($true { 'no' }\n")
+
+
+def test_commands_in_the_documentation_are_powershell() -> None:
+    text = (Path(recovery.__file__).parents[1] / "docs" / "windows.md").read_text("utf-8")
+    blocks = re.findall(r"^```powershell\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    assert len(blocks) == 3
+    for block in blocks:
+        assert findings(block) == []
