@@ -20,6 +20,10 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _SERVICE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9:_.@\\$ -]{0,255}", re.ASCII)
 _STDIN_LIMIT = 16 * 1024 * 1024
 
+_ENDING = """\
+exit codes: 0 done and proven, or skipped; 1 done but not proven; 2 failed; 3 wrong options or a bad file.
+The last line on standard output says what happened, after OK, WARNING, CRITICAL or UNKNOWN.
+"""
 _RESTART = """\
 Restarts services and what depends on them, in the right order, and proves that it did: a new invocation,
 active, no job left, and stable for --settle. What ran before runs after.
@@ -97,7 +101,9 @@ def _add_process(commands: Any) -> None:
 
 
 def _common(commands: Any, name: str, text: str, description: str, timeout: float) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=description)
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, help=text, description=description, epilog=_ENDING
+    )
     add_machine(parser, timeout)
     parser.add_argument(
         "--become", action="store_true", help="sudo -n, also if the credential does not say so"
