@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from imap4.deadline import Deadline
-from recovery.actions.restart_service import describe, find_dependents
+from recovery.actions.service_proof import describe, find_dependents
 from recovery.link import Link, sudoers_lines
 from recovery.model import (
     ConnectFailed,

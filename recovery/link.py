@@ -16,8 +16,8 @@ _PAUSE_SECONDS = 1.0
 _FACTS_BYTES = 1 << 22
 """A machine with a thousand services states its facts in less."""
 _SUDO_REFUSED = re.compile(
-    rb"^sudo: |is not allowed to execute|is not in the sudoers file|may not run sudo|"
-    rb"not allowed to preserve the environment",
+    rb"^sudo: (?!unable to resolve host)|is not allowed to execute|is not in the sudoers file|"
+    rb"may not run sudo|not allowed to preserve the environment",
     re.MULTILINE,
 )
 _REFUSED = re.compile(

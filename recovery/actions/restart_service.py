@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from imap4.deadline import Deadline
+from recovery.actions.service_proof import (
+    POLL_SECONDS,
+    Failed,
+    Unproven,
+    change,
+    describe,
+    find_dependents,
+    settle,
+    wait_for_new_runs,
+)
 from recovery.actions.steps import Progress, Story, in_time, silent
 from recovery.actions.verify import conclude, parse
 from recovery.link import Connect, Link, refuse_without_privilege, sudoers_lines
 from recovery.model import (
-    ConnectFailed,
-    DeadlineExceeded,
     Ended,
     Outcome,
+    PrivilegeMissing,
     RecoveryError,
     UsageError,
     Verdict,
 )
 from recovery.platforms import Platform, ServiceFacts
 from recovery.platforms.detect import detect
-
-_POLL_SECONDS = 0.3
-_TARGETS = (".target", ".slice")
 
 
 @dataclass(frozen=True)
@@ -48,14 +53,6 @@ class _Before:
     @property
     def running_dependents(self) -> list[str]:
         return [name for name, facts in self.dependents.items() if facts.running or facts.busy]
-
-
-class _Failed(Exception):
-    """A service does not run: the sentence that says so."""
-
-
-class _Unproven(Exception):
-    """It may run, but nobody can say so."""
 
 
 def run(
@@ -82,12 +79,15 @@ def run(
             story.tell("facts before", describe(facts))
         if reason := _cannot(platform, before):
             return story.end(Verdict.FAILED, reason)
+        for name in before.services:
+            if lines := _last_words(link, platform, name, deadline):
+                story.tell("evidence", f"{name} logged last: {' / '.join(lines)}")
+        _restart(link, platform, before, request, deadline, story)
         try:
-            _restart(link, platform, before, request, deadline, story)
             summary = _prove(link, platform, before, request, deadline, story)
-        except _Failed as failure:
+        except (Failed, PrivilegeMissing) as failure:
             return story.end(Verdict.FAILED, _with_last_words(link, platform, str(failure), before, deadline))
-        except (_Unproven, DeadlineExceeded, ConnectFailed) as doubt:
+        except (Unproven, RecoveryError) as doubt:
             return story.end(Verdict.NOT_PROVEN, f"restart asked for, but not proven: {doubt}")
     return conclude(story, summary, verify, deadline)
 
@@ -109,37 +109,6 @@ def plan(
     if idle := [name for name in before.dependents if name not in running]:
         lines.append(f"would leave alone what depends on it and does not run: {', '.join(idle)}")
     return (*lines, f"would wait until all have been running for {request.settle:g} s")
-
-
-def describe(facts: ServiceFacts) -> str:
-    """One service's facts in a line."""
-    if not facts.exists:
-        return f"{facts.name}: {facts.detail}"
-    parts = [f"{facts.state} ({facts.detail})"]
-    if facts.pid:
-        parts.append(f"PID {facts.pid}")
-    if facts.run and "/" not in facts.run:
-        parts.append(f"invocation {facts.run[:4]}")
-    if facts.restarts:
-        parts.append(f"restarted {facts.restarts} times by itself")
-    return f"{facts.name}: {', '.join(parts)}"
-
-
-def find_dependents(
-    link: Link, platform: Platform, services: Sequence[ServiceFacts], deadline: Deadline
-) -> dict[str, ServiceFacts]:
-    """All that stops when one of ``services`` does, directly or through others, with its facts."""
-    found: dict[str, ServiceFacts] = {}
-    known = {facts.name for facts in services}
-    ask = {name for facts in services for name in facts.dependents} - known
-    while ask:
-        for facts in platform.facts(link, sorted(ask), deadline=deadline):
-            if facts.exists and not facts.name.endswith(_TARGETS):
-                found[facts.name] = facts
-            known.add(facts.name)
-        known |= ask
-        ask = {name for facts in found.values() for name in facts.dependents} - known
-    return found
 
 
 def _look(link: Link, request: RestartRequest, deadline: Deadline) -> tuple[Platform, _Before]:
@@ -189,14 +158,14 @@ def _prove(
     link: Link, platform: Platform, before: _Before, request: RestartRequest, deadline: Deadline, story: Story
 ) -> str:
     """Wait for the proof; returns the summary, or raises."""
-    _wait_for_services(link, platform, before, deadline)
+    wait_for_new_runs(link, platform, before.services, deadline)
     brought_back = _bring_back(link, platform, before, deadline, story)
     watched = [*before.services, *before.running_dependents]
-    after = _settle(link, platform, watched, request.settle, deadline)
+    after = settle(link, platform, watched, request.settle, deadline)
     story.after = {facts.name: facts.as_dict() for facts in after}
     for facts in after:
         story.tell("facts after", describe(facts))
-    runs = [_change(before.services[f.name], f) for f in after if f.name in before.services]
+    runs = [change(before.services[f.name], f) for f in after if f.name in before.services]
     story.proof = f"{'; '.join(runs)}; stable for {request.settle:g} s"
     story.tell("proof", story.proof)
     subject = "" if len(before.services) == 1 else f"{', '.join(before.services)} "
@@ -206,47 +175,6 @@ def _prove(
     if idle := [n for n in before.dependents if n not in before.running_dependents]:
         story.tell("dependents", f"not running before, so left alone: {', '.join(idle)}")
     return summary
-
-
-def _change(before: ServiceFacts, after: ServiceFacts) -> str:
-    if "/" in (after.run or before.run):
-        return f"PID {before.pid or 'none'} -> {after.pid}"
-    return f"invocation {before.run[:4] or 'none'} -> {after.run[:4] or 'none'}"
-
-
-def _wait_for_services(link: Link, platform: Platform, before: _Before, deadline: Deadline) -> None:
-    """Until each of the listed services is in a new run, or surely is not."""
-    begin_restarts: dict[str, int] = {}
-    while True:
-        waiting = []
-        for facts in platform.facts(link, list(before.services), deadline=deadline):
-            new_run = bool(facts.run) and facts.run != before.services[facts.name].run
-            if facts.busy:
-                waiting.append(describe(facts))
-            elif new_run and (facts.running or _has_ended_well(facts)):
-                continue
-            elif facts.state in {"failed", "inactive"}:
-                raise _Failed(f"{facts.name} does not run: {facts.state} ({facts.result or facts.detail})")
-            elif facts.restarts > begin_restarts.setdefault(facts.name, facts.restarts) + 2:
-                raise _Unproven(_loops(facts))
-            else:
-                waiting.append(describe(facts))
-        if not waiting:
-            return
-        if deadline.left < 2 * _POLL_SECONDS:
-            raise _Unproven(f"the time was up while {'; '.join(waiting)}")
-        time.sleep(_POLL_SECONDS)
-
-
-def _has_ended_well(facts: ServiceFacts) -> bool:
-    return facts.ends and facts.state == "inactive" and facts.result == "success"
-
-
-def _loops(facts: ServiceFacts) -> str:
-    return (
-        f"{facts.name} dies and is restarted over and over "
-        f"({facts.restarts} times since; now {facts.state}, {facts.detail})"
-    )
 
 
 def _bring_back(
@@ -259,7 +187,7 @@ def _bring_back(
         facts = platform.facts(link, names, deadline=deadline)
         down = [f for f in facts if not f.busy and not f.running and f.state != "activating"]
         if again := [f for f in down if f.name in asked]:
-            raise _Failed(
+            raise Failed(
                 f"{again[0].name}, which ran before, does not run: {again[0].state} ({again[0].result})"
             )
         if down:
@@ -272,39 +200,10 @@ def _bring_back(
             asked += missing
         elif all(f.running and not f.busy for f in facts):
             break
-        if deadline.left < 2 * _POLL_SECONDS:
-            raise _Unproven(f"the time was up while waiting for {', '.join(names)}")
-        time.sleep(_POLL_SECONDS)
+        if deadline.left < 2 * POLL_SECONDS:
+            raise Unproven(f"the time was up while waiting for {', '.join(names)}")
+        time.sleep(POLL_SECONDS)
     return asked
-
-
-def _settle(
-    link: Link, platform: Platform, names: Sequence[str], seconds: float, deadline: Deadline
-) -> list[ServiceFacts]:
-    """The facts after all of ``names`` stayed the same run for ``seconds``."""
-    first = {facts.name: facts for facts in platform.facts(link, names, deadline=deadline)}
-    began = time.monotonic()
-    while True:
-        now = platform.facts(link, names, deadline=deadline)
-        for facts in now:
-            old = first[facts.name]
-            if facts.restarts > old.restarts or facts.state == "activating" or facts.detail == "auto-restart":
-                raise _Unproven(_loops(facts))
-            if not facts.running and not _has_ended_well(facts):
-                age = time.monotonic() - began
-                raise _Failed(
-                    f"{facts.name} started, but died within {age:.1f} s ({facts.result or facts.detail})"
-                )
-            if facts.run != old.run:
-                raise _Unproven(f"{facts.name} was restarted again by somebody else")
-            if not facts.run:
-                raise _Unproven(f"{facts.name} says that it runs, but not in which process")
-        left = began + seconds - time.monotonic()
-        if left <= 0:
-            return now
-        if deadline.left < 2 * _POLL_SECONDS:
-            raise _Unproven(f"the time was up before {', '.join(names)} had been stable for {seconds:g} s")
-        time.sleep(min(_POLL_SECONDS, left))
 
 
 def _with_last_words(
@@ -313,8 +212,15 @@ def _with_last_words(
     name = failure.split(" ", 1)[0].rstrip(",")
     if name not in {*before.services, *before.dependents}:
         return failure
-    try:
-        lines = platform.last_words(link, name, deadline=deadline.share(5))
-    except RecoveryError:
-        return failure
+    # The log takes a moment to have a dying service's last line.
+    time.sleep(min(POLL_SECONDS, deadline.left))
+    lines = _last_words(link, platform, name, deadline)
     return f"{failure}; its log ends: {' / '.join(lines[-4:])}" if lines else failure
+
+
+def _last_words(link: Link, platform: Platform, name: str, deadline: Deadline) -> list[str]:
+    """What the service logged last; none where that cannot be read: it is no reason to stop."""
+    try:
+        return platform.last_words(link, name, deadline=deadline.share(5))
+    except RecoveryError:
+        return []

@@ -30,6 +30,9 @@ export LC_ALL=C
 systemctl=$(command -v systemctl)
 verb=$1; mode=$2; shift 2
 for unit; do
+    may_as_root "$systemctl" --no-block $mode "$verb" "$unit" || exit
+done
+for unit; do
     as_root "$systemctl" reset-failed "$unit" 2>/dev/null
 done
 for unit; do
@@ -56,6 +59,8 @@ exit 0
 )
 _REBOOT = f"""\
 export LC_ALL=C
+may_as_root "$(command -v touch)" {MARKER} || exit
+may_as_root "$(command -v systemctl)" --no-block reboot || exit
 as_root "$(command -v touch)" {MARKER} || exit
 as_root "$(command -v systemctl)" --no-block reboot
 """

@@ -68,12 +68,15 @@ _ACT = (
     + r"""
 service=$(command -v service) || service=
 log=$(mktemp) || exit
-act() {
-    if [ -n "$service" ]; then as_root "$service" "$1" "$2"; else as_root "$dir/$1" "$2"; fi
+act() { # HOW NAME VERB
+    if [ -n "$service" ]; then "$1" "$service" "$2" "$3"; else "$1" "$dir/$2" "$3"; fi
 } >>"$log" 2>&1 </dev/null
 failed=0
 for step; do
-    act "${step#*:}" "${step%%:*}" || { failed=$?; grep -q '^sudo: ' "$log" && break; }
+    act may_as_root "${step#*:}" "${step%%:*}" || { cat "$log" >&2; rm -f "$log"; exit 1; }
+done
+for step; do
+    act as_root "${step#*:}" "${step%%:*}" || { failed=$?; grep -q '^sudo: ' "$log" && break; }
 done
 cat "$log" >&2
 rm -f "$log"
@@ -100,6 +103,8 @@ esac
 _REBOOT = f"""\
 export LC_ALL=C
 PATH=$PATH:/usr/sbin:/sbin
+may_as_root "$(command -v touch)" {MARKER} || exit
+may_as_root "$(command -v shutdown)" -r now || exit
 as_root "$(command -v touch)" {MARKER} || exit
 as_root "$(command -v shutdown)" -r now
 """

@@ -63,11 +63,16 @@ report=$(printf '%s\\n' "$report" | grep -v Running | tr '\\n' ' ')
 printf '\\n%s %s\\n' "$nonce" "$report" >&6
 """
 
-# Scripts call this for what only root may do, so that sudo can be allowed exactly those commands.
+# Scripts call as_root for what only root may do, so that sudo can be allowed exactly those commands, and
+# may_as_root before they begin, so that nothing is left half done.
 _PRELUDE = """\
 become={become} seconds={seconds}
 as_root() {{
     if [ $become = 1 ] && [ "$(id -u)" != 0 ]; then LC_ALL=C sudo -n -- "$@"; else "$@"; fi
+}}
+may_as_root() {{
+    [ $become = 1 ] && [ "$(id -u)" != 0 ] || return 0
+    LC_ALL=C sudo -n -l -- "$@" >/dev/null || {{ echo "sudo: not allowed: $*" >&2; return 1; }}
 }}
 """
 

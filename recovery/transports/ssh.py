@@ -18,7 +18,6 @@ from recovery.model import (
     Credential,
     DeadlineExceeded,
     Ended,
-    LoginFailed,
     Target,
 )
 from recovery.transports import remote_shell
@@ -233,6 +232,3 @@ class _Heartbeat:
 
     def stop(self) -> None:
         self._stop.set()
-
-
-__all__ = ["LoginFailed", "SshTransport", "open_connection"]

@@ -152,14 +152,26 @@ class Machine:
 
     def restart_sshd(self) -> None:
         """Let sshd read its configuration anew."""
-        self.console("systemctl restart ssh")
+        # systemd would take so many restarts for a crash loop.
+        self.console("systemctl reset-failed ssh; systemctl restart ssh")
         self.wait_until_up()
 
     def wait_until_up(self) -> None:
         wait_for(lambda: self.answers(self.ssh_port, b"SSH-"), 60, "sshd answers")
 
     def _power(self) -> None:
-        command = ["systemd-nspawn", "--quiet", "--keep-unit", "--register=no", "-D", str(self.root)]
+        # A test session that is killed takes its machine with it.
+        command = [
+            "setpriv",
+            "--pdeathsig",
+            "TERM",
+            "systemd-nspawn",
+            "--quiet",
+            "--keep-unit",
+            "--register=no",
+            "-D",
+            str(self.root),
+        ]
         command += ["-M", self.name.partition(".")[0], f"--hostname={self.name}"]
         # Without --boot there is no systemd inside, as on a machine with System V init.
         command += ["--boot", "--kill-signal=SIGRTMIN+3"] if self.boot else ["--as-pid2", "/start"]

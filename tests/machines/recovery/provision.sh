@@ -92,11 +92,11 @@ END
 unit fails.service <<END
 [Service]
 Type=oneshot
-ExecStart=/bin/sh -c 'echo cannot open the mail store >&2; exit 1'
+ExecStart=/bin/sh -c 'echo cannot open the mail store >&2; sleep 0.2; exit 1'
 END
 unit dies.service <<END
 [Service]
-ExecStart=/bin/sh -c 'sleep 1; echo lost the mail store >&2; exit 1'
+ExecStart=/bin/sh -c 'sleep 0.8; echo lost the mail store >&2; sleep 0.2; exit 1'
 END
 unit loops.service <<END
 [Unit]

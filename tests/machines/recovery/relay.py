@@ -39,6 +39,11 @@ class Relay:
                         return
                     (far if sock is near else near).sendall(data)
 
+    @property
+    def connections(self) -> int:
+        """How many connections were taken so far."""
+        return len(self._pairs)
+
     def drop_packets(self) -> None:
         """From now on nothing passes, and nobody is told."""
         self._dropping.set()

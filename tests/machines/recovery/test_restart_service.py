@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from recovery.model import Outcome, PrivilegeMissing, Step, Transport, UsageErro
 from recovery.transports import connect as connect_to
 from tests.machines.recovery.conftest import credential_for, target_of
 from tests.machines.recovery.machine import ADDRESS, Machine
+from tests.machines.recovery.relay import Relay
 
 GREETING = Path(__file__).with_name("greeting.py")
 
@@ -200,6 +202,41 @@ def test_account_that_is_not_root_and_has_no_sudo_is_told_the_line(machine: Mach
         "sudo on the machine said 'sudo: a password is required': add to its sudoers (visudo): "
         "plain ALL=(root) NOPASSWD: /usr/bin/systemctl --no-block restart dovecot.service; "
     )
+
+
+def test_restart_of_which_sudo_allows_one_half_is_not_begun(machine: Machine) -> None:
+    line = "limited ALL=(root) NOPASSWD: /usr/bin/systemctl --no-block restart webmail.service"
+    machine.console('systemctl start webmail; printf "%s\\n" "$1" >/etc/sudoers.d/limited', line)
+    old = invocation(machine, "webmail")
+    try:
+        with pytest.raises(PrivilegeMissing, match=r"not allowed: /usr/bin/systemctl .* dovecot.service"):
+            restart(machine, "webmail", "dovecot", account="limited", become=True)
+    finally:
+        machine.console("rm /etc/sudoers.d/limited")
+    assert invocation(machine, "webmail") == old
+
+
+def test_restart_is_proven_over_a_second_link_when_the_first_is_cut(machine: Machine) -> None:
+    relay = Relay(machine.ssh_port)
+    known = machine.folder / "known_hosts.cut"
+    known.write_text(machine.known_hosts_line(relay.port))
+    target, credential = target_of(machine, relay.port), credential_for(machine)
+
+    def cut(step: Step) -> None:
+        if step.name == "restart":
+            threading.Timer(0.3, relay.cut).start()
+
+    try:
+        outcome = run(
+            lambda deadline: connect_to(target, credential, deadline=deadline, known_hosts=[str(known)]),
+            RestartRequest(("dovecot",), settle=2),
+            deadline=Deadline(20),
+            progress=cut,
+        )
+    finally:
+        relay.close()
+    assert outcome.verdict is Verdict.PROVEN, outcome.summary
+    assert relay.connections > 1
 
 
 def test_account_with_sudo_restarts(machine: Machine) -> None:
