@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 
 from imap4.deadline import Deadline
-from recovery.actions.restart_service import describe
+from recovery.actions.service_proof import describe
 from recovery.far import Finding
 from recovery.link import Link
 from recovery.methods import HTTP_PORT, HTTPS_PORT
