@@ -91,6 +91,9 @@ def main() -> int:
     parser.add_argument("--credential", required=True)
     parser.add_argument("--service", required=True, help="a harmless service that runs, such as Spooler")
     parser.add_argument("--reboot", action="store_true")
+    parser.add_argument(
+        "--limit", default="15s", help="the time-out that ends a program that would not end (15s)"
+    )
     parser.add_argument("more", nargs="*", help="options for every call, after --")
     options = parser.parse_args()
     run = Run(["--machine", options.machine, "--credential", options.credential, *options.more])
@@ -103,7 +106,7 @@ def main() -> int:
         print("The machine cannot be worked with; the rest was left out.")
         return 1
     services(run, options.service)
-    programs(run)
+    programs(run, options.limit)
     restart(run, options.service)
     if options.reboot:
         code, said = run.call("reboot-server", "-v")
@@ -123,7 +126,7 @@ def services(run: Run, service: str) -> None:
         run.check(f"{vital} is never stopped", code == 2 and "would stop" in said, said)
 
 
-def programs(run: Run) -> None:
+def programs(run: Run, limit: str) -> None:
     """Exit codes, streams, input, environment, exact arguments, time-out."""
     told = run.program("cmd.exe", "/c", "exit 3010", options=("--success-exit-status", "3010"))
     run.check("exit status 3010 arrives", (told["exit_code"], told.get("exit_status")) == (0, 3010), told)
@@ -145,7 +148,7 @@ def programs(run: Run) -> None:
         "a program that is not there is told", told["exit_code"] == 2 and "not started" in told["line"], told
     )
     exact_arguments(run)
-    told = run.program("ping.exe", "-n", "300", "127.0.0.1", options=("--timeout", "15s"))
+    told = run.program("ping.exe", "-n", "300", "127.0.0.1", options=("--timeout", limit))
     run.check("a time-out ends the program", "killed by the time-out" in told["line"], told)
     told = run.program("tasklist.exe", "/fi", "imagename eq ping.exe")
     run.check("and it is gone from the machine", "ping.exe" not in str(told.get("stdout", "")).lower(), told)

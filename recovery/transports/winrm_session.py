@@ -68,6 +68,8 @@ def make_protocol(endpoint: str, credential: Credential, wire: Wire) -> Protocol
         "auth_method": method,
         "message_encryption": "auto" if endpoint.startswith("https://") else "always",
         "service": "HTTP",
+        # Below version 5 somebody in the middle could use the login (CVE-2018-0886).
+        "credssp_minimum_version": 5,
         "read_timeout_sec": Protocol.DEFAULT_READ_TIMEOUT_SEC,
     }
     if method == "certificate":

@@ -10,6 +10,7 @@ import pytest
 
 from tests.machines.winrm.endpoint import Endpoint
 from tests.machines.winrm.host import Host
+from tests.machines.winrm.links import Echo
 from tests.machines.winrm.listeners import Site, make_site
 from tests.machines.winrm.windows import Windows, mail_server
 
@@ -39,3 +40,8 @@ def endpoint(site: Site, windows: Windows) -> Iterator[Endpoint]:
 @pytest.fixture
 def host(site: Site, tmp_path: Path) -> Host:
     return Host(tmp_path, site)
+
+
+@pytest.fixture
+def echo() -> Echo:
+    return Echo()

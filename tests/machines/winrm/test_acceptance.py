@@ -44,7 +44,7 @@ def test_the_run_goes_through_and_reports(
     done = subprocess.run(
         [
             *(sys.executable, ROOT / "tools" / "windows_acceptance.py", "--machine", MACHINE),
-            *("--credential", "winrm-ntlm", "--service", "Indexer", "--reboot", "--"),
+            *("--credential", "winrm-ntlm", "--service", "Indexer", "--reboot", "--limit", "5s", "--"),
             *("--port", str(endpoint.port), "--scheme", "http"),
         ],
         env={**os.environ, **host.environment, "PYTHONPATH": str(ROOT)},

@@ -14,9 +14,9 @@ from recovery.actions.external_process import ProcessRequest, plan, run
 from recovery.model import ConnectFailed, Outcome, Transport, UsageError
 from recovery.transports import connect
 from tests.machines.winrm.endpoint import Endpoint
+from tests.machines.winrm.links import credential, target
 from tests.machines.winrm.listeners import Site
 from tests.machines.winrm.powershell import FOLDER
-from tests.machines.winrm.test_transport import credential, target
 from tests.machines.winrm.windows import Windows
 
 SCRIPT = FOLDER.joinpath("process.ps1").read_text()

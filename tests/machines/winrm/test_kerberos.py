@@ -16,9 +16,9 @@ from recovery.model import ConnectFailed, Credential, LoginFailed, Secret, Trans
 from recovery.transports import connect
 from tests.machines.winrm.endpoint import Endpoint
 from tests.machines.winrm.kdc import Acceptor, Realm, realm, why_not
+from tests.machines.winrm.links import target
 from tests.machines.winrm.listeners import HOST, Site
 from tests.machines.winrm.recorder import recorded
-from tests.machines.winrm.test_transport import target
 from tests.machines.winrm.test_wire import assert_nothing_told
 from tests.machines.winrm.windows import Windows
 

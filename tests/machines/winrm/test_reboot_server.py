@@ -13,8 +13,8 @@ from recovery.actions.reboot_server import RebootRequest, plan, run
 from recovery.model import Outcome, PrivilegeMissing, Transport, Verdict
 from recovery.transports import connect
 from tests.machines.winrm.endpoint import Endpoint
+from tests.machines.winrm.links import credential, target
 from tests.machines.winrm.listeners import Site
-from tests.machines.winrm.test_transport import credential, target
 from tests.machines.winrm.windows import Windows
 
 

@@ -23,8 +23,8 @@ from recovery.model import (
 from recovery.transports import connect
 from tests.machines.winrm import trouble
 from tests.machines.winrm.endpoint import Endpoint, Exchange
+from tests.machines.winrm.links import credential, target
 from tests.machines.winrm.listeners import Site
-from tests.machines.winrm.test_transport import credential, target
 from tests.machines.winrm.windows import Windows
 
 

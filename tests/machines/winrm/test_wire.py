@@ -16,9 +16,9 @@ from recovery.model import Credential, RecoveryError, Secret, Transport, Verdict
 from recovery.transports import connect
 from tests.machines.winrm import soap, trouble
 from tests.machines.winrm.endpoint import Endpoint
+from tests.machines.winrm.links import credential, target
 from tests.machines.winrm.listeners import Site
 from tests.machines.winrm.recorder import Recording, recorded
-from tests.machines.winrm.test_transport import credential, target
 
 TOLD = (
     b"Envelope",

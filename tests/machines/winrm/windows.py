@@ -7,17 +7,12 @@ Windows, no test here can prove (docs/windows.md).
 
 from __future__ import annotations
 
-import base64
-import os
-import shutil
-import signal
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from tests.machines.winrm import cmd, powershell
+from tests.machines.winrm import cmd, powershell, programs
 from tests.machines.winrm.powershell import ScriptError
 from tests.machines.winrm.shells import Process
 
@@ -246,38 +241,7 @@ class Windows:
         self.come_up()
 
     def _process(self, arguments: list[str], stdin: bytes, _: Mapping[str, str]) -> object:
-        limit, keep, folder, count = int(arguments[0]), int(arguments[1]), arguments[2], int(arguments[3])
-        pairs, command = arguments[4 : 4 + 2 * count], arguments[4 + 2 * count :]
-        environment = {**os.environ, **self.variables, **dict(zip(pairs[::2], pairs[1::2], strict=True))}
-        environment["PATH"] = f"{self.path}:{environment['PATH']}" if self.path else environment["PATH"]
-        found = shutil.which(command[0], path=environment["PATH"])
-        try:
-            process = subprocess.Popen(
-                [found or command[0], *command[1:]],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                cwd=folder or None,
-                env=environment,
-                start_new_session=True,
-            )
-        except OSError as error:
-            return {"ended": "not started", "error": f"{error.strerror} (error {error.errno})"}
-        ended, began = "exited", time.monotonic()
-        try:
-            out, err = process.communicate(stdin, timeout=limit / 1000)
-        except subprocess.TimeoutExpired:
-            ended = "timed out"
-            os.killpg(process.pid, signal.SIGKILL)
-            out, err = process.communicate()
-        return {
-            "ended": ended,
-            "status": self.exit_codes.get(command[-1], process.returncode),
-            "stdout": base64.b64encode(out[:keep]).decode(),
-            "stderr": base64.b64encode(err[:keep]).decode(),
-            "truncated": max(len(out), len(err)) > keep,
-            "milliseconds": int((time.monotonic() - began) * 1000),
-        }
+        return programs.run(arguments, stdin, self.path, self.variables, self.exit_codes)
 
     def _about(self, _: list[str], __: bytes, ___: Mapping[str, str]) -> object:
         if not self.services:
