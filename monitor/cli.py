@@ -10,11 +10,10 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-from monitor import durations
-from monitor.definition import DefinitionError, load
-from monitor.model import Definition, Monitor
+if TYPE_CHECKING:
+    from monitor.model import Definition, Monitor
 
 DONE, WRONG, USAGE = 0, 1, 3
 ENGINES = ("nagios", "naemon", "icinga2")
@@ -36,6 +35,8 @@ class Trouble(Exception):
 
 
 def _seconds(text: str) -> float:
+    from monitor import durations
+
     try:
         return durations.seconds(text)
     except ValueError as error:
@@ -43,6 +44,8 @@ def _seconds(text: str) -> float:
 
 
 def _definition(path: str) -> Definition:
+    from monitor.definition import DefinitionError, load
+
     try:
         return load(path)
     except DefinitionError as error:
@@ -61,6 +64,8 @@ def _chosen(definition: Definition, name: str | None) -> tuple[Monitor, ...]:
 
 def validate(options: argparse.Namespace) -> int:
     """Tell what is wrong in each file, everything at once."""
+    from monitor.definition import DefinitionError, load
+
     code = DONE
     for path in options.files:
         try:
@@ -119,6 +124,58 @@ def new(options: argparse.Namespace) -> int:
     return DONE
 
 
+def render(options: argparse.Namespace) -> int:
+    """Write the engine's object configuration."""
+    from monitor import icinga2, nagios
+    from monitor.commands import Programs
+    from monitor.render import RenderError, write
+
+    definition = _definition(options.file)
+    given = {name: getattr(options, name) for name in Programs.__dataclass_fields__}
+    programs = Programs(**{name: value for name, value in given.items() if value is not None})
+    make = icinga2.render if options.engine == "icinga2" else nagios.render
+    files = make(definition, programs, existing_hosts=options.existing_hosts)
+    try:
+        changed = write(Path(options.output), files)
+    except RenderError as error:
+        raise Trouble(f"render: {error}") from None
+    for name, is_new in changed.items():
+        print(f"{Path(options.output) / name}: {'written' if is_new else 'unchanged'}")
+    return DONE
+
+
+def _add_render(commands: argparse._SubParsersAction[Parser]) -> None:
+    from monitor.commands import Programs
+
+    sub = commands.add_parser("render", help="write an engine's object configuration")
+    sub.add_argument("engine", choices=ENGINES)
+    sub.add_argument("file", metavar="FILE")
+    sub.add_argument("-o", "--output", metavar="DIR", required=True, help="folder that the engine reads")
+    sub.add_argument("--existing-hosts", action="store_true", help="the engine has the hosts already")
+    default = Programs()
+    for name, what in (
+        ("check", "check_imap4"),
+        ("monitor", "imap4-monitor, for Nagios' and Naemon's event handler"),
+        ("recovery", "imap4-recovery"),
+    ):
+        sub.add_argument(
+            f"--{name}-command",
+            dest=name,
+            metavar="PATH",
+            help=f"where the engine finds {what} ({getattr(default, name)})",
+        )
+    sub.add_argument(
+        "--command-file", metavar="PATH", help=f"Nagios' and Naemon's command file ({default.command_file})"
+    )
+    sub.add_argument(
+        "--notification-command",
+        dest="notification",
+        metavar="NAME",
+        help=f"Icinga 2's NotificationCommand for people ({default.notification})",
+    )
+    sub.set_defaults(run=render)
+
+
 def _parser() -> Parser:
     parser = Parser(
         prog="imap4-monitor",
@@ -153,12 +210,20 @@ def _parser() -> Parser:
         "--recovery-command", metavar="PATH", default="imap4-recovery", help="lists machines and services"
     )
     sub.set_defaults(run=new)
+
+    _add_render(commands)
+    commands.add_parser("pace", help="event handler: sets the delay until the next test", add_help=False)
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code comes back. A wrong option or a bad file is one clear line."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] == ["pace"]:
+        # Runs at every failing test: it loads nothing that it does not need.
+        from monitor import pace
+
+        return pace.main(given[1:])
     options = _parser().parse_args(given)
     try:
         code: int = options.run(options)

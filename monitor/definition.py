@@ -96,11 +96,30 @@ def _delays(section: Section) -> Delays:
     )
 
 
-def _certificate_days(value: Any) -> tuple[int, ...]:
-    days: tuple[int, ...] = fields.listed(fields.integer(0, 3650, " (days)"), least=1)(value)
-    if len(days) > 2 or sorted(days, reverse=True) != list(days):
-        raise Bad("write [WARNING] or [WARNING, CRITICAL], the larger number first")
-    return days
+# The definition has keys for these, or they make WARNINGs: a test passes or fails, and a failure that
+# lasts uses up the alerts that a worse one would need.
+_NOT_OPTIONS = {
+    "-H": "address", "--host": "address", "--hostname": "address", "-p": "port", "--port": "port",
+    "-t": "test_duration", "--timeout": "test_duration", "-S": "tls.mode", "--tls": "tls.mode",
+    "--starttls": "tls.mode", "--insecure": "tls.verify", "--ca-file": "tls.ca_file",
+    "--server-name": "tls.server_name", "--tls-min": "tls.minimum", "--client-cert": "tls.client_cert",
+    "--client-key": "tls.client_key", "--logout": "logout",
+    "-w": "", "--warning": "", "-D": "", "--certificate": "",
+}  # fmt: skip
+
+
+def _options(value: Any) -> tuple[str, ...]:
+    options: tuple[str, ...] = fields.listed(fields.argument, unique=False)(value)
+    for option in options:
+        short = re.match(r"--[a-z-]+|-[A-Za-z]", option)
+        key = _NOT_OPTIONS.get(short[0]) if short else None
+        if short and key:
+            raise Bad(f"{short[0]}: use the key {key}")
+        if short and key == "":
+            raise Bad(
+                f"{short[0]} makes WARNINGs, which would use up the alerts; make it a service of its own"
+            )
+    return options
 
 
 def _tls(section: Section) -> Tls:
@@ -112,7 +131,6 @@ def _tls(section: Section) -> Tls:
         minimum=section.value("minimum", fields.choice("1.2", "1.3"), None),
         client_cert=section.value("client_cert", fields.path, None),
         client_key=section.value("client_key", fields.path, None),
-        certificate_days=section.value("certificate_days", _certificate_days, ()),
     )
     if tls.mode == "none":
         for key in section.own:
@@ -177,7 +195,8 @@ def _monitor(section: Section) -> Monitor:
         statistics=section.value("statistics", fields.boolean, True),
         port=section.value("port", fields.integer(1, 65535), 993 if tls.mode == "tls" else 143),
         test_duration=section.value("test_duration", fields.integer(1, 3600, " (seconds)"), 10),
-        options=section.value("options", fields.listed(fields.argument, unique=False), ()),
+        logout=section.value("logout", fields.choice("critical", "ignore"), "critical"),
+        options=section.value("options", _options, ()),
         tls=tls,
         rules=Rules(
             delays=_delays(section.table("delays")),

@@ -46,8 +46,6 @@ class Tls:
     minimum: str | None = None
     client_cert: str | None = None
     client_key: str | None = None
-    certificate_days: tuple[int, ...] = ()
-    """Days left at which the certificate is a WARNING and a CRITICAL."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +86,8 @@ class Monitor:
     port: int = 143
     test_duration: int = 10
     """Seconds that a test may take."""
+    logout: str = "critical"
+    """What a LOGOUT that fails means: ``critical``, or ``ignore``."""
     options: tuple[str, ...] = ()
     """More options of ``check_imap4``, as they stand on its command line."""
     tls: Tls = Tls()

@@ -41,7 +41,6 @@ statistics = true            # keep performance data for graphs and reports
 
 [monitor.tls]
 mode = "starttls"            # none, tls or starttls
-certificate_days = [30, 14]  # days left: WARNING, CRITICAL
 
 [monitor.recovery]
 machine = "mail.example.org" # FQDN, NetBIOS name or IP address

@@ -162,13 +162,13 @@ def test_defaults_are_merged_key_by_key() -> None:
         address = "mail.example.org"
         contacts = [{ group = "night", alerts = 2 }]
         delays = { down = 50 }
-        tls.certificate_days = [30, 14]
+        tls.minimum = "1.3"
         recovery = { machine = "mail1" }
         """,
         "file",
     ).monitors
     assert monitor.rules.delays == Delays(30, 50, 50, 300)
-    assert monitor.tls == Tls("starttls", ca_file="/ca.pem", certificate_days=(30, 14))
+    assert monitor.tls == Tls("starttls", ca_file="/ca.pem", minimum="1.3")
     assert monitor.contacts == (Contact("night", AlertRange(2, 2), group=True),)
     assert monitor.recovery == Recovery("mail1", "root", (), True, (Action("reboot-server", AlertRange(2)),))
 

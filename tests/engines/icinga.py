@@ -1,0 +1,141 @@
+"""A private Icinga 2: its own folder, no service of the system, run as whoever runs the tests."""
+
+from __future__ import annotations
+
+import contextlib
+import grp
+import json
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from imap4.deadline import Deadline
+
+PROGRAM = shutil.which("icinga2", path="/usr/sbin:/usr/bin") or "/usr/sbin/icinga2"
+
+MAIN = """\
+include <itl>
+include <plugins>
+const PluginDir = "/usr/lib/nagios/plugins"
+const NodeName = "localhost"
+const ZoneName = "localhost"
+object Endpoint NodeName {{ }}
+object Zone ZoneName {{ endpoints = [ NodeName ] }}
+object CheckerComponent "checker" {{ }}
+object NotificationComponent "notification" {{ }}
+object FileLogger "main-log" {{
+  severity = "notice"
+  path = "{folder}/icinga2.log"
+}}
+include_recursive "{folder}/objects"
+"""
+
+
+def make(folder: Path) -> Path:
+    """Writes the main file and its folders; the main file's path comes back."""
+    for name in ("objects", "data/certs", "log", "cache", "run", "spool"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    main = folder / "icinga2.conf"
+    main.write_text(MAIN.format(folder=folder))
+    return main
+
+
+def user(folder: Path, name: str, command: str) -> None:
+    """A user, and the site's own notification command (Icinga's language for its ``command``)."""
+    (folder / "objects" / "a-site.conf").write_text(
+        f'object User "{name}" {{ }}\n'
+        f'object NotificationCommand "mail-service-notification" {{\n  {command}\n}}\n'
+    )
+
+
+def _arguments(folder: Path, *command: str) -> list[str]:
+    places = {
+        "DataDir": "data",
+        "LogDir": "log",
+        "CacheDir": "cache",
+        "InitRunDir": "run",
+        "SpoolDir": "spool",
+        "ConfigDir": "",
+    }
+    defined = [part for name, place in places.items() for part in ("-D", f"{name}={folder / place}")]
+    return [PROGRAM, *command, *defined]
+
+
+def _environment() -> dict[str, str]:
+    mine = {
+        "ICINGA2_USER": pwd.getpwuid(os.geteuid()).pw_name,
+        "ICINGA2_GROUP": grp.getgrgid(os.getegid()).gr_name,
+    }
+    return {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", **mine}
+
+
+def verify(main: Path) -> subprocess.CompletedProcess[str]:
+    """What the engine's own verifier says of the configuration; it writes its objects into a file."""
+    return subprocess.run(
+        [*_arguments(main.parent, "daemon"), "-C", "-c", str(main)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=_environment(),
+    )
+
+
+def objects(folder: Path, kind: str) -> dict[str, dict[str, object]]:
+    """The objects of one type that the verifier wrote (netstrings of JSON), by name."""
+    data = (folder / "cache" / "icinga2.debug").read_bytes()
+    found = {}
+    while data:
+        length, _, rest = data.partition(b":")
+        record = json.loads(rest[: int(length)])
+        data = rest[int(length) + 1 :]
+        if record["type"] == kind:
+            found[record["properties"]["__name"]] = record["properties"]
+    return found
+
+
+class Icinga:
+    """A running engine."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start, and wait until it tests."""
+        seen = self.log().count("ConfigItem: Activated all objects")
+        self._process = subprocess.Popen(
+            [*_arguments(self.folder, "daemon"), "-c", str(self.folder / "icinga2.conf")],
+            stdin=subprocess.DEVNULL,
+            stdout=(self.folder / "stdout").open("ab"),
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            env=_environment(),
+        )
+        deadline = Deadline(30)
+        while self.log().count("ConfigItem: Activated all objects") <= seen:
+            if self._process.poll() is not None or deadline.expired:
+                raise AssertionError((self.folder / "stdout").read_text() + self.log())
+            time.sleep(0.1)
+
+    def stop(self) -> None:
+        """Stop as its unit does; what is left of it is killed."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(20)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+
+    def log(self) -> str:
+        """The engine's log so far."""
+        path = self.folder / "icinga2.log"
+        return path.read_text(errors="replace") if path.exists() else ""
