@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
+    from monitor.commands import Programs
     from monitor.model import Definition, Monitor
 
 DONE, WRONG, USAGE = 0, 1, 3
@@ -127,12 +128,10 @@ def new(options: argparse.Namespace) -> int:
 def render(options: argparse.Namespace) -> int:
     """Write the engine's object configuration."""
     from monitor import icinga2, nagios
-    from monitor.commands import Programs
     from monitor.render import RenderError, write
 
     definition = _definition(options.file)
-    given = {name: getattr(options, name) for name in Programs.__dataclass_fields__}
-    programs = Programs(**{name: value for name, value in given.items() if value is not None})
+    programs = _programs(options)
     make = icinga2.render if options.engine == "icinga2" else nagios.render
     files = make(definition, programs, existing_hosts=options.existing_hosts)
     try:
@@ -144,14 +143,31 @@ def render(options: argparse.Namespace) -> int:
     return DONE
 
 
-def _add_render(commands: argparse._SubParsersAction[Parser]) -> None:
+def _programs(options: argparse.Namespace) -> Programs:
     from monitor.commands import Programs
 
-    sub = commands.add_parser("render", help="write an engine's object configuration")
-    sub.add_argument("engine", choices=ENGINES)
-    sub.add_argument("file", metavar="FILE")
-    sub.add_argument("-o", "--output", metavar="DIR", required=True, help="folder that the engine reads")
-    sub.add_argument("--existing-hosts", action="store_true", help="the engine has the hosts already")
+    given = {name: getattr(options, name) for name in Programs.__dataclass_fields__}
+    return Programs(**{name: value for name, value in given.items() if value is not None})
+
+
+def doctor(options: argparse.Namespace) -> int:
+    """Look at the engine, and tell what has to be changed for the monitors."""
+    from monitor import doctor_icinga2, doctor_nagios
+    from monitor.findings import told
+
+    monitors = _definition(options.file).monitors if options.file else ()
+    programs = _programs(options)
+    if options.engine == "icinga2":
+        found = list(doctor_icinga2.examine(options.config, programs, monitors))
+    else:
+        found = list(doctor_nagios.examine(options.engine, options.config, programs, monitors))
+    print(told(found))
+    return DONE if all(finding.ok for finding in found) else WRONG
+
+
+def _add_programs(sub: Parser) -> None:
+    from monitor.commands import Programs
+
     default = Programs()
     for name, what in (
         ("check", "check_imap4"),
@@ -173,7 +189,23 @@ def _add_render(commands: argparse._SubParsersAction[Parser]) -> None:
         metavar="NAME",
         help=f"Icinga 2's NotificationCommand for people ({default.notification})",
     )
+
+
+def _add_render(commands: argparse._SubParsersAction[Parser]) -> None:
+    sub = commands.add_parser("render", help="write an engine's object configuration")
+    sub.add_argument("engine", choices=ENGINES)
+    sub.add_argument("file", metavar="FILE")
+    sub.add_argument("-o", "--output", metavar="DIR", required=True, help="folder that the engine reads")
+    sub.add_argument("--existing-hosts", action="store_true", help="the engine has the hosts already")
+    _add_programs(sub)
     sub.set_defaults(run=render)
+
+    sub = commands.add_parser("doctor", help="look at an engine: what has to be changed for the monitors")
+    sub.add_argument("engine", choices=ENGINES)
+    sub.add_argument("file", metavar="FILE", nargs="?", help="look for these monitors too")
+    sub.add_argument("--config", metavar="PATH", help="the engine's main file (the usual places)")
+    _add_programs(sub)
+    sub.set_defaults(run=doctor)
 
 
 def _parser() -> Parser:

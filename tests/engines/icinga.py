@@ -31,6 +31,7 @@ object FileLogger "main-log" {{
   severity = "notice"
   path = "{folder}/icinga2.log"
 }}
+object ExternalCommandListener "command" {{ command_path = "{folder}/icinga2.cmd" }}
 include_recursive "{folder}/objects"
 """
 
@@ -102,6 +103,7 @@ class Icinga:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.command_file = folder / "icinga2.cmd"
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:

@@ -1,0 +1,119 @@
+"""Outages of a known number of failing tests, and what the state machine says must come of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from monitor.model import Action, AlertRange, Contact, Monitor, Recovery
+from monitor.states import Delays, Position, Rules, State, advance
+from tests.engines.recorder import Notice, Recorder, Test
+from tests.engines.servers import BYE, OK, Scripted
+
+# Far enough apart to be told from one another with the tolerance below.
+DELAYS = Delays(up=9, warn=2, down=5, lost=13)
+# From the end of a test to the begin of the next one, beyond the delay. Earlier: Nagios schedules for
+# whole seconds (half a second from rounding), and compares only whole seconds of its own clock (one
+# more). Later: it reads its command file and its queue once a second each, and the machine is busy.
+EARLY, LATE = 1.6, 2.4
+
+
+@dataclass(frozen=True)
+class Expected:
+    """One test of the table: its position, and the delay before it."""
+
+    position: Position
+    delay: int
+
+
+def table(rules: Rules, results: list[bool]) -> list[Expected]:
+    """What the simulator's state machine says of the results."""
+    found = []
+    position = Position(delay=rules.delays.up)
+    for passed in results:
+        after = advance(rules, position, passed)
+        found.append(Expected(after, position.delay))
+        position = after
+    return found
+
+
+class Scenario:
+    """A monitor with a server of its own that fails ``failures`` times, and then passes for good."""
+
+    def __init__(
+        self,
+        name: str,
+        rules: Rules,
+        failures: int,
+        *,
+        kind: str = BYE,
+        test_duration: int = 10,
+        options: tuple[str, ...] = (),
+    ) -> None:
+        self.results = [True, *[False] * failures, True, True]
+        self.server = Scripted([OK, *[kind] * failures])
+        self.monitor = Monitor(
+            name=name,
+            address="127.0.0.1",
+            host="mail",
+            port=self.server.port,
+            test_duration=test_duration,
+            options=options,
+            rules=rules,
+            contacts=(Contact("admins"), Contact("boss", AlertRange(2))),
+            recovery=Recovery(
+                "mail1", "root", ("dovecot",), True, (Action("restart-service", AlertRange(1, 2)),)
+            ),
+        )
+
+    def done(self, recorder: Recorder) -> bool:
+        """Whether all of its tests were made."""
+        return len(recorder.tests(self.server.port)) >= len(self.results)
+
+    def tests(self, recorder: Recorder) -> list[Test]:
+        """Its tests so far, as many as it has."""
+        return recorder.tests(self.server.port)[: len(self.results)]
+
+    def check_tests(self, recorder: Recorder) -> None:
+        """Every result, and every delay between two tests, is that of the table."""
+        tests = self.tests(recorder)
+        assert [test.status == 0 for test in tests] == self.results
+        for before, test, meant in zip(
+            tests, tests[1:], table(self.monitor.rules, self.results)[1:], strict=False
+        ):
+            waited = test.begin - before.end
+            assert meant.delay - EARLY <= waited <= meant.delay + LATE, (meant, waited, self.monitor.name)
+
+    def check_notices(self, recorder: Recorder) -> None:
+        """Every alert, repair and recovery notification is that of the table, after its test."""
+        tests = self.tests(recorder)
+        notices = recorder.notices(self.monitor.service)
+        meant: list[tuple[int, str, str, int]] = []
+        alerts = 0
+        for number, expected in enumerate(table(self.monitor.rules, self.results)):
+            position = expected.position
+            if position.alert:
+                alerts = position.alert
+                meant.append((number, "admins", "PROBLEM", 0))
+                if position.alert >= 2:
+                    meant.append((number, "boss", "PROBLEM", 0))
+                if position.alert <= 2:
+                    meant.append((number, "repair", "PROBLEM", position.alert))
+            if position.recovery:
+                meant.append((number, "admins", "RECOVERY", 0))
+                if alerts >= 2:
+                    meant.append((number, "boss", "RECOVERY", 0))
+        found = [(self._caused_by(tests, each), each.who, each.kind, each.alert) for each in notices]
+        assert sorted(found) == sorted(meant), self.monitor.name
+
+    @staticmethod
+    def _caused_by(tests: list[Test], notice: Notice) -> int:
+        """The number of the last test that had ended when the notice was sent."""
+        return max(number for number, test in enumerate(tests) if test.end <= notice.time)
+
+
+def rules(failures: int, alerts: int) -> Rules:
+    """The rules of an outage that is over soon."""
+    return Rules(DELAYS, failures, alerts)
+
+
+__all__ = ["DELAYS", "EARLY", "LATE", "Expected", "Scenario", "State", "rules", "table"]
