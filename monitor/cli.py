@@ -202,7 +202,7 @@ def _add_render(commands: argparse._SubParsersAction[Parser]) -> None:
 
     sub = commands.add_parser("doctor", help="look at an engine: what has to be changed for the monitors")
     sub.add_argument("engine", choices=ENGINES)
-    sub.add_argument("file", metavar="FILE", nargs="?", help="look for these monitors too")
+    sub.add_argument("-f", "--file", metavar="FILE", help="a definition: look for its monitors too")
     sub.add_argument("--config", metavar="PATH", help="the engine's main file (the usual places)")
     _add_programs(sub)
     sub.set_defaults(run=doctor)

@@ -17,7 +17,7 @@ def test_a_main_file_as_debian_ships_it_is_told_line_by_line(imap4_monitor: Run,
         "retain_state_information=1\nuse_retained_scheduling_info=1\ninterval_length=30\n"
     )
     ended = imap4_monitor(
-        "doctor", "naemon", "--config", "nagios.cfg", "--command-file", f"{tmp_path}/none", str(GOLDEN)
+        "doctor", "naemon", "--config", "nagios.cfg", "--command-file", f"{tmp_path}/none", "-f", str(GOLDEN)
     )
     assert (ended.stderr, ended.returncode) == ("", 1)
     lines = ended.stdout.splitlines()
@@ -39,7 +39,7 @@ def test_what_the_running_engine_has_is_looked_at_too(imap4_monitor: Run, tmp_pa
         "servicestatus {\n\thost_name=mail\n\tservice_description=Mail _Berlin_\n\t}\n"
     )
     (tmp_path / "nagios.cfg").write_text(f"status_file={tmp_path}/status.dat\n")
-    lines = imap4_monitor("doctor", "nagios", "--config", "nagios.cfg", str(GOLDEN)).stdout.splitlines()
+    lines = imap4_monitor("doctor", "nagios", "--config", "nagios.cfg", "-f", str(GOLDEN)).stdout.splitlines()
     assert "BAD  the running engine has enable_notifications=0" in lines
     assert "BAD  the running engine has not read the main file as it is now" in lines
     assert "ok   the service Mail _Berlin_ on the host mail is there" in lines
