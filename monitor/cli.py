@@ -165,6 +165,35 @@ def doctor(options: argparse.Namespace) -> int:
     return DONE if all(finding.ok for finding in found) else WRONG
 
 
+def report(options: argparse.Namespace) -> int:
+    """Tell the engine something about a service, as a repair does."""
+    from imap4.deadline import Deadline
+    from monitor.comments import Report, ReportError, reporter_from
+
+    try:
+        reporter = reporter_from(os.environ)
+        if reporter is None:
+            raise Trouble("report: no engine; set IMAP4_NAGIOS_COMMAND_FILE or IMAP4_ICINGA_API")
+        said = Report(options.host, options.service, options.text, options.author, options.status)
+        reporter.send(said, Deadline(options.timeout))
+    except ReportError as error:
+        raise Trouble(f"report: {error}", WRONG) from None
+    return DONE
+
+
+def _add_report(commands: argparse._SubParsersAction[Parser]) -> None:
+    sub = commands.add_parser("report", help="put a comment on a service, as a repair does")
+    sub.add_argument("--host", required=True, metavar="NAME", help="the engine's host")
+    sub.add_argument("--service", required=True, metavar="NAME", help="the engine's service")
+    sub.add_argument("--author", default="imap4-recovery", metavar="NAME")
+    sub.add_argument(
+        "--status", type=int, choices=range(4), help="make it a passive result with this exit code, too"
+    )
+    sub.add_argument("--timeout", type=_seconds, default=10.0, metavar="TIME", help="for all of it (10)")
+    sub.add_argument("text", metavar="TEXT")
+    sub.set_defaults(run=report)
+
+
 def _add_programs(sub: Parser) -> None:
     from monitor.commands import Programs
 
@@ -244,6 +273,7 @@ def _parser() -> Parser:
     sub.set_defaults(run=new)
 
     _add_render(commands)
+    _add_report(commands)
     commands.add_parser("pace", help="event handler: sets the delay until the next test", add_help=False)
     return parser
 

@@ -31,9 +31,10 @@ def check_arguments(monitor: Monitor, programs: Programs) -> list[str]:
     if not monitor.address.startswith("/"):
         arguments += ["-p", str(monitor.port)]
     arguments += ["-t", str(monitor.test_duration), "--logout", monitor.logout]
-    if tls.mode != "none":
+    encrypted = tls.mode != "none"
+    if encrypted:
         arguments.append(f"--{tls.mode}")
-    if not tls.verify:
+    if not tls.verify and (encrypted or "--login" in monitor.options):
         arguments.append("--insecure")
     for option, value in (
         ("--ca-file", tls.ca_file),
@@ -42,7 +43,7 @@ def check_arguments(monitor: Monitor, programs: Programs) -> list[str]:
         ("--client-cert", tls.client_cert),
         ("--client-key", tls.client_key),
     ):
-        if value is not None:
+        if encrypted and value is not None:
             arguments += [option, value]
     return [*arguments, *monitor.options]
 

@@ -105,6 +105,7 @@ _NOT_OPTIONS = {
     "--server-name": "tls.server_name", "--tls-min": "tls.minimum", "--client-cert": "tls.client_cert",
     "--client-key": "tls.client_key", "--logout": "logout",
     "-w": "", "--warning": "", "-D": "", "--certificate": "",
+    "--no-preauth": "",
 }  # fmt: skip
 
 
@@ -136,6 +137,8 @@ def _tls(section: Section) -> Tls:
         for key in section.own:
             if key not in ("mode", "verify") and key in Tls.__dataclass_fields__:
                 section.mistake(key, 'has no effect without TLS; set mode = "tls" or "starttls"')
+    if tls.ca_file and not tls.verify:
+        section.mistake("ca_file", "has no effect with verify = false")
     if tls.client_key and not tls.client_cert:
         section.mistake("client_key", "a key without its client_cert")
     return tls

@@ -21,7 +21,7 @@ from monitor.model import Monitor
 
 Objects = dict[str, dict[str, dict[str, Any]]]
 # What an API user needs for recovery's comments and results, and nothing else.
-PERMISSIONS = ("actions/add-comment", "actions/process-check-result", "objects/query/service")
+PERMISSIONS = ("actions/add-comment", "actions/process-check-result")
 
 
 def parse_objects(data: bytes) -> Objects:

@@ -19,6 +19,7 @@ import pytest
 from imap4.deadline import Deadline
 from monitor import icinga2, nagios
 from monitor.commands import Programs
+from monitor.doctor_icinga2 import PERMISSIONS
 from monitor.external import Command, send
 from monitor.model import Definition
 from monitor.render import write
@@ -37,6 +38,7 @@ class Run:
     engine: nagios_core.Nagios | icinga.Icinga
     recorder: Recorder
     scenarios: dict[str, Scenario]
+    api: icinga.Api | None = None
     pending: list[tuple[str, int, Callable[[Run], None]]] = field(default_factory=list)
     """A scenario, the number of its tests at which something is done, and what."""
 
@@ -97,6 +99,7 @@ def _restart(run: Run) -> None:
 
 def _make(engine: str, folder: Path, scenarios: Sequence[Scenario]) -> Run:
     recorder = Recorder(folder / "recorder")
+    api = None
     definition = Definition("engines.toml", tuple(each.monitor for each in scenarios))
     programs = Programs(
         check=recorder.check,
@@ -114,12 +117,13 @@ def _make(engine: str, folder: Path, scenarios: Sequence[Scenario]) -> Run:
         running = nagios_core.Nagios(folder)
     else:
         icinga.make(folder)
+        api = icinga.api(folder, {"imap4-recovery": PERMISSIONS, "nobody": ["status/query"]})
         macros = '"$user.name$", "$service.name$", "$notification.type$"'
         icinga.user(folder, "admins", f'command = [ "{recorder.notify}", {macros} ]')
         (folder / "objects" / "b-boss.conf").write_text('object User "boss" { }\n')
         write(folder / "objects", icinga2.render(definition, programs))
         running = icinga.Icinga(folder)
-    return Run(running, recorder, {each.monitor.name: each for each in scenarios})
+    return Run(running, recorder, {each.monitor.name: each for each in scenarios}, api)
 
 
 @pytest.fixture(scope="session")

@@ -7,11 +7,17 @@ import grp
 import json
 import os
 import pwd
+import secrets
 import shutil
 import signal
+import socket
 import subprocess
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+
+import trustme
 
 from imap4.deadline import Deadline
 
@@ -51,6 +57,39 @@ def user(folder: Path, name: str, command: str) -> None:
         f'object User "{name}" {{ }}\n'
         f'object NotificationCommand "mail-service-notification" {{\n  {command}\n}}\n'
     )
+
+
+@dataclass(frozen=True)
+class Api:
+    """An API on loopback, with a certificate of its own CA."""
+
+    port: int
+    ca_file: Path
+    passwords: dict[str, Path]
+    """The file with the password, by user."""
+
+
+def api(folder: Path, users: dict[str, Sequence[str]]) -> Api:
+    """Switches the API on, with users and their permissions; passwords are made up."""
+    authority = trustme.CA()
+    certificate = authority.issue_cert("localhost", common_name="localhost")
+    folder_of = folder / "data" / "certs"
+    authority.cert_pem.write_to_path(folder_of / "ca.crt")
+    certificate.cert_chain_pems[0].write_to_path(folder_of / "localhost.crt")
+    certificate.private_key_pem.write_to_path(folder_of / "localhost.key")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    text = f'object ApiListener "api" {{\n  bind_host = "127.0.0.1"\n  bind_port = {port}\n}}\n'
+    passwords = {}
+    for name, permissions in users.items():
+        password = secrets.token_urlsafe(12)
+        passwords[name] = folder / f"password-{name}"
+        passwords[name].touch(mode=0o600)
+        passwords[name].write_text(password + "\n")
+        may = json.dumps(permissions)
+        text += f'object ApiUser "{name}" {{\n  password = "{password}"\n  permissions = {may}\n}}\n'
+    (folder / "objects" / "api.conf").write_text(text)
+    return Api(port, folder_of / "ca.crt", passwords)
 
 
 def _arguments(folder: Path, *command: str) -> list[str]:
