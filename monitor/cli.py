@@ -158,7 +158,7 @@ def doctor(options: argparse.Namespace) -> int:
     monitors = _definition(options.file).monitors if options.file else ()
     programs = _programs(options)
     if options.engine == "icinga2":
-        found = list(doctor_icinga2.examine(options.config, programs, monitors))
+        found = list(doctor_icinga2.examine(options.config, programs, monitors, defines=options.define))
     else:
         found = list(doctor_nagios.examine(options.engine, options.config, programs, monitors))
     print(told(found))
@@ -233,6 +233,14 @@ def _add_render(commands: argparse._SubParsersAction[Parser]) -> None:
     sub.add_argument("engine", choices=ENGINES)
     sub.add_argument("-f", "--file", metavar="FILE", help="a definition: look for its monitors too")
     sub.add_argument("--config", metavar="PATH", help="the engine's main file (the usual places)")
+    sub.add_argument(
+        "-D",
+        "--define",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="as on Icinga 2's command line",
+    )
     _add_programs(sub)
     sub.set_defaults(run=doctor)
 

@@ -37,14 +37,16 @@ def parse_objects(data: bytes) -> Objects:
     return found
 
 
-def _dump(program: str, config: str, seconds: float) -> tuple[Objects | None, str]:
+def _dump(program: str, config: str, defines: Sequence[str], seconds: float) -> tuple[Objects | None, str]:
     """The configuration's objects, or None and what the verifier said."""
     with tempfile.TemporaryDirectory(prefix="imap4-monitor-") as folder:
         user = pwd.getpwuid(os.geteuid())
         environment = {**os.environ, "ICINGA2_USER": user.pw_name, "LC_ALL": "C.UTF-8"}
         if os.geteuid() == 0:
             environment["ICINGA2_GROUP"] = "root"
-        command = [program, "daemon", "-C", "-c", config, "-D", f"CacheDir={folder}"]
+        command = [program, "daemon", "-C", "-c", config]
+        for define in (*defines, f"CacheDir={folder}"):
+            command += ["-D", define]
         try:
             ended = subprocess.run(
                 command,
@@ -136,6 +138,7 @@ def examine(
     monitors: Sequence[Monitor],
     *,
     program: str = "icinga2",
+    defines: Sequence[str] = (),
     seconds: float = 60,
 ) -> Iterator[Finding]:
     """Everything that was looked at.
@@ -144,10 +147,11 @@ def examine(
         config: the main file; None is Debian's.
         monitors: those of a definition, to look for them; () looks at the engine only.
         program: Icinga's own.
+        defines: constants that its command line has, as ``NAME=VALUE``.
         seconds: how long it may take to read its configuration.
     """
     main = config or "/etc/icinga2/icinga2.conf"
-    objects, said = _dump(program, main, seconds)
+    objects, said = _dump(program, main, defines, seconds)
     valid = objects is not None
     yield Finding(
         valid,

@@ -19,6 +19,11 @@ from monitor.commands import Programs, check_arguments, recovery_arguments
 from monitor.model import Action, AlertRange, Contact, Definition, Monitor
 from monitor.render import header
 
+SHARED_HEADER = """\
+// What IMAP4 monitors share: commands, templates, and the functions that count failing tests and decide
+// about alerts. "imap4-monitor render icinga2" writes the same as imap4-commands.conf; use one of them.
+
+"""
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r", "\b": "\\b", "\f": "\\f"}
 
 
@@ -116,18 +121,23 @@ def _host(name: str, address: str) -> str:
     )
 
 
-def render(definition: Definition, programs: Programs, *, existing_hosts: bool = False) -> dict[str, str]:
-    """The configuration files, by name.
-
-    ``existing_hosts``: the hosts are in the engine's configuration already.
-    """
-    shared = resources.files("monitor").joinpath("icinga2-commands.conf").read_text(encoding="utf-8")
+def shared_objects(programs: Programs) -> str:
+    """What all monitors share: commands, templates and the functions that count and decide."""
+    text = resources.files("monitor").joinpath("icinga2-commands.conf").read_text(encoding="utf-8")
     for name, value in (
         ("@CHECK@", literal(programs.check)),
         ("@RECOVERY@", literal(programs.recovery)),
         ("@NOTIFICATION@", quoted(programs.notification)),
     ):
-        shared = shared.replace(name, value)
+        text = text.replace(name, value)
+    return text
+
+
+def render(definition: Definition, programs: Programs, *, existing_hosts: bool = False) -> dict[str, str]:
+    """The configuration files, by name.
+
+    ``existing_hosts``: the hosts are in the engine's configuration already.
+    """
     objects = [header("//", definition.source)]
     if not existing_hosts:
         hosts: dict[str, str] = {}
@@ -140,6 +150,6 @@ def render(definition: Definition, programs: Programs, *, existing_hosts: bool =
         repairs: Sequence[Action] = monitor.recovery.actions
         objects += [_repair(monitor, number, action, programs) for number, action in enumerate(repairs, 1)]
     return {
-        "imap4-commands.conf": header("//", definition.source) + "\n" + shared,
+        "imap4-commands.conf": header("//", definition.source) + "\n" + shared_objects(programs),
         "imap4-monitors.conf": "\n".join(objects),
     }

@@ -98,11 +98,11 @@ class IcingaReporter:
             raise ReportError(
                 f"{where}: the user {self.user} and the password in {self.password_file} are refused"
             )
-        if status == 403:
-            raise ReportError(f'{where}: the user {self.user} lacks the permission "actions/{action}"')
-        if status == 404 or results == []:
+        if status in (403, 404) or results == []:
+            # Without the permission, Icinga finds nothing that the user may act on.
             raise ReportError(
-                f"{where}: there is no service {report.host}!{report.service}, or {self.user} may not see it"
+                f"{where}: there is no service {report.host}!{report.service}, "
+                f'or {self.user} lacks the permission "actions/{action}"'
             )
         said = cleaned(json.dumps(answer))[:200]
         raise ReportError(f"{where}: answered {status}: {said}")

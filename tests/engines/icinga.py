@@ -92,7 +92,8 @@ def api(folder: Path, users: dict[str, Sequence[str]]) -> Api:
     return Api(port, folder_of / "ca.crt", passwords)
 
 
-def _arguments(folder: Path, *command: str) -> list[str]:
+def defines(folder: Path) -> list[str]:
+    """The constants that make it private."""
     places = {
         "DataDir": "data",
         "LogDir": "log",
@@ -101,8 +102,11 @@ def _arguments(folder: Path, *command: str) -> list[str]:
         "SpoolDir": "spool",
         "ConfigDir": "",
     }
-    defined = [part for name, place in places.items() for part in ("-D", f"{name}={folder / place}")]
-    return [PROGRAM, *command, *defined]
+    return [f"{name}={folder / place}" for name, place in places.items()]
+
+
+def _arguments(folder: Path, *command: str) -> list[str]:
+    return [PROGRAM, *command, *(part for each in defines(folder) for part in ("-D", each))]
 
 
 def _environment() -> dict[str, str]:

@@ -101,6 +101,7 @@ def test_the_doctor_finds_nothing_wrong_with_a_right_engine(run: Run) -> None:
         found = list(doctor_nagios.examine("nagios", str(config), programs, monitors))
     else:
         config = run.engine.folder / "icinga2.conf"
-        found = list(doctor_icinga2.examine(str(config), programs, monitors, program=icinga.PROGRAM))
+        places = icinga.defines(run.engine.folder)
+        found = list(doctor_icinga2.examine(str(config), programs, monitors, defines=places))
     assert [each for each in found if not each.ok] == []
     assert len(found) > len(monitors)
