@@ -7,7 +7,7 @@ export PYTHON
 # What the tests start. Each is run from a private configuration, never as a service.
 DEBIAN_PACKAGES := dovecot-imapd mailutils-imap4d dnsmasq-base iproute2 openssl nagios4-core icinga2-bin
 
-.PHONY: demo test lint check-install pyz bench docs clean
+.PHONY: demo demo-nagios test lint check-install pyz bench docs clean
 
 # The first stamp is what a user needs, the second adds what a developer needs.
 $(VENV)/.run: setup.cfg pyproject.toml
@@ -20,6 +20,10 @@ $(VENV)/.dev: $(VENV)/.run
 
 demo: $(VENV)/.run
 	@$(BIN)/python tools/demo.py $(HOST)
+
+demo-nagios: $(VENV)/.dev
+	@tools/debian-packages nagios4-core
+	@$(BIN)/python tools/demo_nagios.py
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -74,7 +74,7 @@ def _plain(engine: str) -> list[Scenario]:
             "Odd \u00e9 $HOME$ 'x';y",
             rules(2, 1),
             2,
-            options=("-e", "$HOME$ 'a  b'\\!", "--name", "", "~", "*;#"),
+            options=("-e", "ready|$HOME$ 'a  b'\\!", "--name", "~ *;# #"),
         ),
         Scenario("Downtime", rules(2, 2), 5),
         Scenario("Acknowledged", rules(2, 3), 5),
