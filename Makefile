@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PYTHON
 
 # What the tests start. Each is run from a private configuration, never as a service.
-DEBIAN_PACKAGES := dovecot-imapd mailutils-imap4d dnsmasq-base iproute2 openssl nagios4-core icinga2-bin
+DEBIAN_PACKAGES := dovecot-imapd mailutils-imap4d dnsmasq-base iproute2 openssl nagios4-core icinga2-bin nagios4-cgi chromium
 
 .PHONY: demo demo-nagios test lint check-install pyz bench docs clean
 

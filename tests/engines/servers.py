@@ -6,7 +6,11 @@ import socket
 import threading
 from collections.abc import Sequence
 
-OK, BYE, SILENT = "ok", "bye", "silent"
+OK, BYE, SILENT, MARKUP = "ok", "bye", "silent", "markup"
+HOSTILE_BYE = (
+    b"* BYE <script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
+    b"</td></table>|x=1 $HOME$ `id`\r\n"
+)
 
 
 class Scripted:
@@ -49,6 +53,8 @@ class Scripted:
                     connection.sendall(b"* BYE bye\r\n" + tag + b" OK done\r\n")
                 elif mode == BYE:
                     connection.sendall(b"* BYE no service today\r\n")
+                elif mode == MARKUP:
+                    connection.sendall(HOSTILE_BYE)
                 lines.read(1000)
             except OSError:
                 return
