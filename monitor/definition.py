@@ -10,17 +10,15 @@ import re
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from monitor import fields
-from monitor.fields import Bad, Mistake
+from monitor import fields, values
+from monitor.fields import Mistake
 from monitor.locate import Path as Keys
 from monitor.locate import line_at, lines_of
 from monitor.model import (
     ACTIONS,
     Action,
     AlertRange,
-    Contact,
     Definition,
     Monitor,
     Recovery,
@@ -32,16 +30,6 @@ from monitor.states import Delays, Rules
 
 DAY = 86_400
 MOST_ALERTS = 1000
-# What a name on the network may look like; strict, because it ends up on command lines.
-_ADDRESS = fields.matching(
-    r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_.])?|\[?[0-9A-Fa-f]*:[0-9A-Fa-f:.]*(%[A-Za-z0-9_.-]+)?\]?|/.+",
-    "a name, an IP address or the absolute path of a socket",
-)
-_MACHINE = fields.matching(
-    r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_.])?|[0-9A-Fa-f]*:[0-9A-Fa-f:.]*",
-    "an FQDN, a NetBIOS name or an IP address",
-)
-_NAME = fields.text(64)
 
 
 class DefinitionError(Exception):
@@ -52,37 +40,6 @@ class DefinitionError(Exception):
         self.mistakes = tuple(mistakes)
         lines = (f"{source}:{m.line}: {m}" if m.line else f"{source}: {m}" for m in self.mistakes)
         super().__init__("\n".join(lines))
-
-
-def _known_object(value: Any) -> str:
-    """The name of an object that an engine has already; engines forbid some characters in it."""
-    found: str = fields.text(128)(value)
-    if object_name(found) != found:
-        raise Bad(f"{fields.shown(found)} has a character that engines do not allow in names")
-    return found
-
-
-def alert_range(value: Any) -> AlertRange:
-    """``2``, ``"2"``, ``"1-3"`` or ``"4-"``."""
-    found = re.fullmatch(r"([1-9]\d{0,3})(-([1-9]\d{0,3})?)?", str(value))
-    if isinstance(value, bool) or not isinstance(value, int | str) or not found:
-        raise Bad(f'{fields.shown(value)} is no range of alerts; write "2", "1-3" or "4-"')
-    first, dash, last = int(found[1]), found[2], found[3]
-    if last and int(last) < first:
-        raise Bad(f"{fields.shown(value)} ends before it begins")
-    return AlertRange(first, int(last) if last else None if dash else first)
-
-
-def _contact(value: Any) -> Contact:
-    """``"admins"``, or a table with ``name`` or ``group``, and ``alerts``."""
-    if isinstance(value, str):
-        return Contact(_known_object(value))
-    found = fields.table(value)
-    unknown = sorted(set(found) - {"name", "group", "alerts"})
-    if unknown or ("name" in found) == ("group" in found):
-        raise Bad('a contact is "NAME", { name = "NAME", alerts = "1-2" } or { group = "NAME" }')
-    name = _known_object(found.get("name", found.get("group")))
-    return Contact(name, alert_range(found.get("alerts", "1-")), "group" in found)
 
 
 def _delays(section: Section) -> Delays:
@@ -96,39 +53,12 @@ def _delays(section: Section) -> Delays:
     )
 
 
-# The definition has keys for these, or they make WARNINGs: a test passes or fails, and a failure that
-# lasts uses up the alerts that a worse one would need.
-_NOT_OPTIONS = {
-    "-H": "address", "--host": "address", "--hostname": "address", "-p": "port", "--port": "port",
-    "-t": "test_duration", "--timeout": "test_duration", "-S": "tls.mode", "--tls": "tls.mode",
-    "--starttls": "tls.mode", "--insecure": "tls.verify", "--ca-file": "tls.ca_file",
-    "--server-name": "tls.server_name", "--tls-min": "tls.minimum", "--client-cert": "tls.client_cert",
-    "--client-key": "tls.client_key", "--logout": "logout",
-    "-w": "", "--warning": "", "-D": "", "--certificate": "",
-    "--no-preauth": "",
-}  # fmt: skip
-
-
-def _options(value: Any) -> tuple[str, ...]:
-    options: tuple[str, ...] = fields.listed(fields.argument, unique=False)(value)
-    for option in options:
-        short = re.match(r"--[a-z-]+|-[A-Za-z]", option)
-        key = _NOT_OPTIONS.get(short[0]) if short else None
-        if short and key:
-            raise Bad(f"{short[0]}: use the key {key}")
-        if short and key == "":
-            raise Bad(
-                f"{short[0]} makes WARNINGs, which would use up the alerts; make it a service of its own"
-            )
-    return options
-
-
 def _tls(section: Section) -> Tls:
     tls = Tls(
         mode=section.value("mode", fields.choice("none", "tls", "starttls"), "none"),
         verify=section.value("verify", fields.boolean, True),
         ca_file=section.value("ca_file", fields.path, None),
-        server_name=section.value("server_name", _ADDRESS, None),
+        server_name=section.value("server_name", values.ADDRESS, None),
         minimum=section.value("minimum", fields.choice("1.2", "1.3"), None),
         client_cert=section.value("client_cert", fields.path, None),
         client_key=section.value("client_key", fields.path, None),
@@ -147,7 +77,7 @@ def _tls(section: Section) -> Tls:
 def _action(section: Section) -> Action:
     action = Action(
         name=section.value("do", fields.choice(*ACTIONS), "", required=True),
-        alerts=section.value("alerts", alert_range, AlertRange()),
+        alerts=section.value("alerts", values.alert_range, AlertRange()),
         command=section.value("command", fields.listed(fields.argument, least=1, unique=False), ()),
         timeout=section.value("timeout", fields.integer(1, DAY, " (seconds)"), None),
     )
@@ -160,8 +90,8 @@ def _recovery(section: Section) -> Recovery:
     # Windows' service names have spaces, brackets and dollar signs.
     service = fields.matching(r"[^\s/\"'-][^/\"']*", "a service's name")
     recovery = Recovery(
-        machine=section.value("machine", _MACHINE, ""),
-        credential=section.value("credential", _NAME, ""),
+        machine=section.value("machine", values.MACHINE, ""),
+        credential=section.value("credential", values.NAME, ""),
         services=section.value("services", fields.listed(service), ()),
         verify=section.value("verify", fields.boolean, True),
         actions=tuple(_action(each) for each in section.tables("action")),
@@ -189,24 +119,24 @@ def _in_reach(section: Section, monitor: Monitor) -> None:
 
 def _monitor(section: Section) -> Monitor:
     tls = _tls(section.table("tls"))
-    address = section.value("address", _ADDRESS, "", required=True)
+    address = section.value("address", values.ADDRESS, "", required=True)
     monitor = Monitor(
-        name=section.value("name", _NAME, "", required=True),
+        name=section.value("name", values.NAME, "", required=True),
         address=address,
-        host=section.value("host", _known_object, object_name(address)),
+        host=section.value("host", values.known_object, object_name(address)),
         enabled=section.value("enabled", fields.boolean, True),
         statistics=section.value("statistics", fields.boolean, True),
         port=section.value("port", fields.integer(1, 65535), 993 if tls.mode == "tls" else 143),
         test_duration=section.value("test_duration", fields.integer(1, 3600, " (seconds)"), 10),
         logout=section.value("logout", fields.choice("critical", "ignore"), "critical"),
-        options=section.value("options", _options, ()),
+        options=section.value("options", values.options, ()),
         tls=tls,
         rules=Rules(
             delays=_delays(section.table("delays")),
             failures_per_alert=section.value("failures_per_alert", fields.integer(1, 1000), 3),
             maximum_alerts=section.value("maximum_alerts", fields.integer(0, MOST_ALERTS), 3),
         ),
-        contacts=section.value("contacts", fields.listed(_contact), ()),
+        contacts=section.value("contacts", fields.listed(values.contact), ()),
         recovery=_recovery(section.table("recovery")),
     )
     if not section.partial:

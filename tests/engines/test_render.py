@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from monitor import fields, icinga2, nagios
+from monitor import escalations, fields, icinga2, nagios
 from monitor.commands import Programs, check_arguments, recovery_arguments, slugs
 from monitor.model import Action, AlertRange, Contact, Definition, Monitor, Recovery
 from monitor.render import write
@@ -180,22 +180,22 @@ def test_every_notification_number_goes_where_the_states_say(failures: int, aler
         contacts=(Contact("all"), Contact("late", AlertRange(2))),
         recovery=Recovery("m", "c", ("s",), True, (Action("restart-service", AlertRange(1, 2)),)),
     )
-    bands = nagios.notified(monitor, ["repair"])
-    escalations = bands[1:]
+    bands = escalations.notified(monitor, ["repair"])
+    others = bands[1:]
     for number in range(1, failures * 5 + 2):
         alert = monitor.rules.alert_at(number + failures - 1)
         told = {"all"} | ({"late"} if (alert or 0) >= 2 else set())
         told |= {"repair"} if (alert or 9) <= 2 else set()
         matching = [
             band
-            for band in escalations
+            for band in others
             if band.first <= number and (band.last == 0 or number <= band.last) and band.options == "w,u,c"
         ]
         found = {name for band in matching or bands[:1] for name in band.contacts}
-        assert found == (told if alert else {nagios.SILENCE}), number
+        assert found == (told if alert else {escalations.SILENCE}), number
         recovered = [
             band
-            for band in escalations
+            for band in others
             if band.first <= number and (band.last == 0 or number <= band.last) and band.options == "r"
         ]
         # The contact of a repair takes no recovery notifications, wherever it stands.
