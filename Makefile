@@ -34,5 +34,21 @@ test: $(VENV)/.dev
 	@tools/debian-packages $(DEBIAN_PACKAGES)
 	$(BIN)/python -m pytest
 
+check-install: $(VENV)/.dev
+	@tools/check-install $(CURDIR)/$(BIN)/python
+
+pyz: $(VENV)/.run
+	@$(BIN)/python tools/pyz.py check_imap4.pyz
+	@echo "check_imap4.pyz is ready: put it into the plugin directory"
+
+docs: $(VENV)/.dev
+	$(BIN)/python tools/verdicts.py
+
+bench: $(VENV)/.dev
+	@tools/debian-packages monitoring-plugins-basic
+	@tools/make-venv build/bench-venv --force-reinstall --no-deps .
+	@tools/make-venv build/bench-venv .
+	$(BIN)/python benchmarks/check_process.py $(CURDIR)/build/bench-venv/bin/python
+
 clean:
 	rm -rf $(VENV) build dist check_imap4.pyz *.egg-info

@@ -1,0 +1,91 @@
+"""check_imap4: a Nagios and Icinga plugin that tests an IMAP4 server.
+
+The story: options, then the probe, then the verdict. The modules are imported as they are needed,
+since a check is a process that lives for a few hundredths of a second.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import NoReturn
+
+UNKNOWN = 3
+
+
+def main(argv: Sequence[str]) -> tuple[int, str]:
+    """Run one check.
+
+    Args:
+        argv: the arguments, without the program's name.
+
+    Returns:
+        The exit code, 0 to 3, and the text to print, which ends with a newline.
+    """
+    name = "IMAP4"
+    try:
+        from imap4.options import HelpWanted, UsageError, parse_arguments
+
+        try:
+            options = parse_arguments(argv)
+            name = options.name
+            from imap4.deadline import Deadline
+            from imap4.probe import prepare, probe
+
+            deadline = Deadline(options.timeout)
+            results = probe(options, prepare(options, deadline), deadline)
+        except HelpWanted as wanted:
+            return UNKNOWN, str(wanted)
+        except UsageError as error:
+            return UNKNOWN, f"{name} UNKNOWN - {error}\n"
+        from imap4.check import check
+
+        return check(options, results)
+    except Exception as error:  # whatever it is, a monitoring system must be told in one line
+        from imap4.text import clean
+
+        return UNKNOWN, f"{name} UNKNOWN - the test could not be run: {clean(repr(error), 200)}\n"
+
+
+def run() -> NoReturn:
+    """The program: print, and exit with the verdict, also where nobody listens."""
+    _occupy_standard_streams()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
+    code, text = main(sys.argv[1:])
+    _finish(code, text)
+
+
+def _occupy_standard_streams() -> None:
+    """Open what the caller left closed, or a socket would get the number that output is written to."""
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number
+
+
+def _stop(number: int, _frame: FrameType | None) -> NoReturn:
+    _finish(UNKNOWN, f"IMAP4 UNKNOWN - stopped by {signal.Signals(number).name}\n")
+
+
+def _finish(code: int, text: str) -> NoReturn:
+    """Write UTF-8 whatever the locale, and leave at once.
+
+    os._exit: a thread may hang in the resolver for as long as it likes, and taking the interpreter
+    apart would cost a tenth of the whole check.
+    """
+    data = text.encode("utf-8", "replace")
+    try:
+        while data:
+            data = data[os.write(1, data) :]
+    except OSError:
+        pass  # nobody listens, or the disk is full: the exit code still tells
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,76 @@
+"""Name -> addresses, under a deadline that getaddrinfo itself does not know."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any, NamedTuple
+
+from .causes import Failed
+from .deadline import Deadline
+
+
+class Address(NamedTuple):
+    """One address to connect to."""
+
+    family: int
+    sockaddr: Any
+    """As ``socket.connect`` takes it for the family."""
+    text: str
+    """For people: the address without its port, or the path of a Unix socket."""
+
+
+def unix_address(path: str) -> Address:
+    """The address of a Unix socket."""
+    return Address(socket.AF_UNIX, path, path)
+
+
+def resolve(host: str, port: int, family: int, deadline: Deadline) -> list[Address]:
+    """Find the addresses of a name, in the resolver's order (RFC 6724), each once.
+
+    Raises:
+        Failed: ``dns.not_found``, ``dns.failure`` or ``dns.timeout``.
+    """
+    try:
+        # A literal address needs no resolver and cannot block.
+        return _addresses(host, port, family, socket.AI_NUMERICHOST)
+    except socket.gaierror:
+        return _look_up(host, port, family, deadline)
+
+
+def _look_up(host: str, port: int, family: int, deadline: Deadline) -> list[Address]:
+    """Ask the resolver in a daemon thread: getaddrinfo cannot be interrupted, only left behind."""
+    import threading
+
+    answer: list[list[Address] | Exception] = []
+
+    def ask() -> None:
+        try:
+            answer.append(_addresses(host, port, family, 0))
+        except Exception as error:
+            answer.append(error)
+
+    thread = threading.Thread(target=ask, name="resolver", daemon=True)
+    thread.start()
+    thread.join(deadline.left)
+    if not answer:
+        raise Failed("dns.timeout", f"name not resolved within {deadline.seconds:g} s", out_of_time=True)
+    found = answer[0]
+    if isinstance(found, socket.gaierror):
+        raise _explained(found, family)
+    if isinstance(found, Exception):
+        raise found
+    return found
+
+
+def _addresses(host: str, port: int, family: int, flags: int) -> list[Address]:
+    # As bytes, an ASCII name passes by Python's costly IDNA codec.
+    name = host.encode("ascii") if host.isascii() else host
+    answers = socket.getaddrinfo(name, port, family, socket.SOCK_STREAM, 0, flags)
+    return list(dict.fromkeys(Address(found, sockaddr, str(sockaddr[0])) for found, *_, sockaddr in answers))
+
+
+def _explained(error: socket.gaierror, family: int) -> Failed:
+    if error.errno in (socket.EAI_NONAME, socket.EAI_NODATA, socket.EAI_ADDRFAMILY):
+        kind = "IPv4 " if family == socket.AF_INET else "IPv6 " if family == socket.AF_INET6 else ""
+        return Failed("dns.not_found", f"name has no {kind}address" if kind else "name not found")
+    return Failed("dns.failure", f"name not resolved: {(error.strerror or str(error)).lower()}")

@@ -1,0 +1,45 @@
+"""What a server said, made fit to be printed in a monitoring system."""
+
+from __future__ import annotations
+
+MAX_TEXT = 80
+
+# Forbidden in plugin output or dangerous further on: ``|`` begins perfdata, the others are markup or
+# shell syntax in notification commands and web pages. Brackets become parentheses, so that nobody but
+# the plugin can end a line with a [cause].
+_FORBIDDEN = str.maketrans({"[": "(", "]": ")"} | dict.fromkeys("|<>$`'\""))
+
+
+def clean(text: str | bytes, limit: int = MAX_TEXT) -> str:
+    """Make a foreign text printable.
+
+    Args:
+        text: bytes are read as UTF-8, what is not valid becomes ``?``.
+        limit: how many characters may be returned.
+
+    Returns:
+        One line without control or invisible characters, ``| < > $ ` ' "`` and brackets, white space
+        folded, at most ``limit`` characters, the last three dots where it was cut.
+    """
+    if isinstance(text, bytes):
+        text = text.decode("utf-8", "replace")
+    # An attacker may send megabytes of which little is left; look at no more than is needed.
+    text = text[: limit * 8].translate(_FORBIDDEN)
+    if not (text.isascii() and text.isprintable()):
+        text = "".join(_printable(character) for character in text)
+    text = " ".join(text.split())
+    return text if len(text) <= limit else text[: limit - 3].rstrip() + "..."
+
+
+def said(what: str, text: str | bytes) -> str:
+    """``what: text``, the text cleaned; only ``what`` where nothing is left of it."""
+    cleaned = clean(text)
+    return f"{what}: {cleaned}" if cleaned else what
+
+
+def _printable(character: str) -> str:
+    if character == "\N{REPLACEMENT CHARACTER}":
+        return "?"
+    # str.isprintable is false for the Unicode categories of control, format, surrogate, private,
+    # unassigned and separator characters.
+    return character if character.isprintable() else " "
