@@ -115,5 +115,12 @@ _NOT_IN_NAMES = str.maketrans(dict.fromkeys("`~!$%^&*|'\"<>?,()=;\\", "_"))
 
 
 def object_name(text: str) -> str:
-    """``text`` as every engine takes it for the name of an object; ``display_name`` keeps the original."""
-    return text.translate(_NOT_IN_NAMES)
+    """``text`` as every engine takes it for the name of an object; ``display_name`` keeps the original.
+
+    To Nagios, a ``+`` at the begin means "in addition to the template's", and ``null`` means nothing
+    (its manual, "Object Inheritance").
+    """
+    plain = text.translate(_NOT_IN_NAMES)
+    if plain.startswith("+"):
+        return "_" + plain[1:]
+    return plain + "_" if plain == "null" else plain

@@ -61,7 +61,8 @@ alerts = "3"
 def choices(command: Sequence[str], seconds: float = 30) -> tuple[str, ...]:
     """The names that an ``imap4-recovery`` command lists with ``--json``; () where it cannot tell.
 
-    A list of texts is taken, and a list of objects with a ``name`` or ``machine``.
+    A list of texts is taken, a list of objects with a ``name``, and either of them or an object whose
+    keys are the names as the first such value of an object.
     """
     try:
         ended = subprocess.run(
@@ -71,10 +72,10 @@ def choices(command: Sequence[str], seconds: float = 30) -> tuple[str, ...]:
     except (OSError, subprocess.TimeoutExpired, ValueError):
         return ()
     if isinstance(found, dict):
-        found = next((value for value in found.values() if isinstance(value, list)), [])
+        found = next((value for value in found.values() if isinstance(value, list | dict)), [])
     names = []
-    for each in found if isinstance(found, list) else []:
-        name = each.get("name") or each.get("machine") if isinstance(each, dict) else each
+    for each in found if isinstance(found, list | dict) else []:
+        name = each.get("name") if isinstance(each, dict) else each
         if isinstance(name, str) and name not in names:
             names.append(name)
     return tuple(names)

@@ -13,8 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PYTHON = sys.executable
-PLUGIN = os.environ.get("IMAP4_TEST_PLUGIN", f"{PYTHON} -IS {Path(__file__).with_name('stand_in_check.py')}")
-"""The check that the engines run; a command line, so that any plugin can be put in its place."""
+TOP = Path(__file__).parents[2]
+PLUGIN = os.environ.get(
+    "IMAP4_TEST_PLUGIN", f"env PYTHONPATH={shlex.quote(str(TOP))} {shlex.quote(PYTHON)} -m check_imap4"
+)
+"""The check that the engines run; a command line, so that another one can be put in its place."""
 
 
 @dataclass(frozen=True)
@@ -74,9 +77,8 @@ class Recorder:
 
     def program(self, name: str, module: str) -> str:
         """A command of this checkout, installed or not; its path."""
-        top = Path(__file__).parents[2]
         return self._script(
-            name, f'PYTHONPATH={shlex.quote(str(top))} exec {shlex.quote(PYTHON)} -m {module} "$@"\n'
+            name, f'PYTHONPATH={shlex.quote(str(TOP))} exec {shlex.quote(PYTHON)} -m {module} "$@"\n'
         )
 
     def _script(self, name: str, text: str) -> str:

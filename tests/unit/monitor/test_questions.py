@@ -43,8 +43,8 @@ def recovery_command(folder: Path) -> str:
             """\
             #!/bin/sh
             case "$1 $2 $3 $4 $5" in
-            "machines --json   ") echo '[{"machine": "mail1"}, {"machine": "mail2"}]' ;;
-            "credentials list --json  ") echo '["root"]' ;;
+            "machines --json   ") echo '{"machines": {"mail1": ["history"], "mail2": []}, "hashed_names": 2}' ;;
+            "credentials list --json  ") echo '[{"name": "root", "method": "ssh-key"}]' ;;
             "services --machine mail2 --credential root") echo '[{"name": "dovecot"}, {"name": "postfix"}]' ;;
             *) exit 2 ;;
             esac

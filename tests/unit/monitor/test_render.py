@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from imap4.options import parse_arguments
 from monitor import icinga2, nagios
-from monitor.commands import Programs, slugs
-from monitor.definition import load
+from monitor.commands import Programs, check_arguments, slugs
+from monitor.definition import load, parse
 from monitor.model import Monitor
 from monitor.render import RenderError, write
 from tests.unit.monitor.conftest import Run
@@ -77,6 +78,33 @@ def test_existing_hosts_are_not_made_again() -> None:
         for start in ("define host {", 'object Host "'):
             assert made.count(start) in (0, 2)
             assert found.count(start) == 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        'logout = "ignore"\ntest_duration = 60',
+        'tls = { mode = "tls" }',
+        'tls = { mode = "starttls", ca_file = "/ca", server_name = "m", minimum = "1.3", client_cert = "/c", '
+        'client_key = "/k" }',
+        'tls = { mode = "tls", verify = false }',
+        "tls = { verify = false }",
+        'options = ["-e", "^220 ", "-c", "5", "--name", "Mail", "--all-addresses", "-4"]',
+        'tls = { verify = false }\noptions = ["--login", "--user", "u", "--password-file", "/p"]',
+    ],
+)
+def test_the_check_understands_every_rendered_command_line(text: str) -> None:
+    definition = parse(f'[[monitor]]\nname = "Mail"\naddress = "mail.example.org"\n{text}\n', "file")
+    options = parse_arguments(check_arguments(definition.monitors[0], Programs())[1:])
+    assert options.host == "mail.example.org"
+    assert options.timeout == definition.monitors[0].test_duration
+
+
+def test_the_path_of_a_socket_has_no_port() -> None:
+    definition = parse('[[monitor]]\nname = "Mail"\naddress = "/run/dovecot/imap"\nhost = "mail"\n', "file")
+    options = parse_arguments(check_arguments(definition.monitors[0], Programs())[1:])
+    assert options.unix_path == "/run/dovecot/imap"
 
 
 def test_names_that_shorten_to_the_same_are_told_apart_and_stay_the_same() -> None:
