@@ -43,7 +43,7 @@ def recovery_command(folder: Path) -> str:
             """\
             #!/bin/sh
             case "$1 $2 $3 $4 $5" in
-            "machines --json   ") echo '{"machines": {"mail1": ["history"], "mail2": []}, "hashed_names": 2}' ;;
+            "machines --json   ") echo '{"machines": {"mail1": ["history"], "mail2": []}, "hashed": 2}' ;;
             "credentials list --json  ") echo '[{"name": "root", "method": "ssh-key"}]' ;;
             "services --machine mail2 --credential root") echo '[{"name": "dovecot"}, {"name": "postfix"}]' ;;
             *) exit 2 ;;
