@@ -5,7 +5,9 @@ BIN := $(VENV)/bin
 export PYTHON
 
 # What the tests start. Each is run from a private configuration, never as a service.
-DEBIAN_PACKAGES := dovecot-imapd mailutils-imap4d dnsmasq-base iproute2 openssl nagios4-core icinga2-bin nagios4-cgi chromium
+DEBIAN_PACKAGES := dovecot-imapd mailutils-imap4d dnsmasq-base iproute2 openssl \
+	nagios4-core nagios4-cgi icinga2-bin chromium \
+	icingaweb2-module-director icingacli postgresql php-pgsql
 
 .PHONY: demo demo-nagios test lint check-install pyz bench docs clean
 
