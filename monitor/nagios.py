@@ -52,58 +52,66 @@ _TOLD = (
 )
 
 
+_DAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
+_PERIOD: list[Field] = [
+    ("timeperiod_name", "imap4-always"),
+    ("alias", "Always"),
+    *((day, "00:00-24:00") for day in _DAYS),
+]
+_PROGRAM: list[Field] = [
+    ("name", "imap4-program"),
+    ("register", 0),
+    ("service_notification_period", "imap4-always"),
+    ("host_notification_period", "imap4-always"),
+    ("service_notification_options", "w,u,c"),
+    ("host_notification_options", "n"),
+    ("host_notification_commands", "imap4-silence"),
+]
+_SILENCE: list[Field] = [
+    ("contact_name", SILENCE),
+    ("alias", "Failing tests between two alerts"),
+    ("use", "imap4-program"),
+    ("service_notification_commands", "imap4-silence"),
+]
+_TEMPLATE: list[Field] = [
+    ("name", "imap4-monitor"),
+    ("register", 0),
+    ("check_period", "imap4-always"),
+    ("notification_period", "imap4-always"),
+    ("is_volatile", 1),
+    ("notification_interval", 0),
+    ("first_notification_delay", 0),
+    ("notification_options", "w,u,c,r"),
+    ("event_handler", "imap4-pace"),
+    ("event_handler_enabled", 1),
+    ("flap_detection_enabled", 0),
+    ("check_freshness", 0),
+    ("retain_status_information", 1),
+    ("retain_nonstatus_information", 1),
+]
+
+
+def _pace(programs: Programs) -> str:
+    """The event handler's command line: the rules from the service's variables, the rest from macros."""
+    rules = ("UP", "WARN", "DOWN", "LOST", "FAILURES", "ALERTS", "WRAP", "DURATION")
+    names = {"STATETYPE": "state-type", "NOTIFICATIONNUMBER": "notification-number"}
+    line = command_line([programs.monitor, "pace", "--command-file", programs.command_file])
+    line += " --host '$HOSTNAME$' --service '$SERVICEDESC$'"
+    line += "".join(f" --{name.lower()} $_SERVICEIMAP4_{name}$" for name in rules)
+    return line + "".join(f" --{names.get(name, name.lower())} $SERVICE{name}$" for name in _PACED)
+
+
 def _commands(definition: Definition, programs: Programs) -> str:
     """The file with what all monitors share."""
-    rules = ("UP", "WARN", "DOWN", "LOST", "FAILURES", "ALERTS", "WRAP", "DURATION")
-    pace = command_line([programs.monitor, "pace", "--command-file", programs.command_file])
-    pace += " --host '$HOSTNAME$' --service '$SERVICEDESC$'"
-    pace += "".join(f" --{name.lower()} $_SERVICEIMAP4_{name}$" for name in rules)
-    names = {"STATETYPE": "state-type", "NOTIFICATIONNUMBER": "notification-number"}
-    pace += "".join(f" --{names.get(name, name.lower())} $SERVICE{name}$" for name in _PACED)
-    always = [
-        (day, "00:00-24:00") for day in ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday")
-    ]
-    template: list[Field] = [
-        ("name", "imap4-monitor"),
-        ("register", 0),
-        ("check_period", "imap4-always"),
-        ("notification_period", "imap4-always"),
-        ("is_volatile", 1),
-        ("notification_interval", 0),
-        ("first_notification_delay", 0),
-        ("notification_options", "w,u,c,r"),
-        ("event_handler", "imap4-pace"),
-        ("event_handler_enabled", 1),
-        ("flap_detection_enabled", 0),
-        ("check_freshness", 0),
-        ("retain_status_information", 1),
-        ("retain_nonstatus_information", 1),
-    ]
-    contact: list[Field] = [
-        ("name", "imap4-program"),
-        ("register", 0),
-        ("service_notification_period", "imap4-always"),
-        ("host_notification_period", "imap4-always"),
-        ("service_notification_options", "w,u,c"),
-        ("host_notification_options", "n"),
-        ("host_notification_commands", "imap4-silence"),
-    ]
-    silence: list[Field] = [
-        ("contact_name", SILENCE),
-        ("alias", "Failing tests between two alerts"),
-        ("use", "imap4-program"),
-        ("service_notification_commands", "imap4-silence"),
-    ]
-    period: list[Field] = [("timeperiod_name", "imap4-always"), ("alias", "Always"), *always]
     return "\n".join(
         [
             header("#", definition.source),
-            _define("command", [("command_name", "imap4-pace"), ("command_line", pace)]),
+            _define("command", [("command_name", "imap4-pace"), ("command_line", _pace(programs))]),
             _define("command", [("command_name", "imap4-silence"), ("command_line", "/bin/true")]),
-            _define("timeperiod", [*period, ("saturday", "00:00-24:00")]),
-            _define("contact", contact),
-            _define("contact", silence),
-            _define("service", template),
+            _define("timeperiod", _PERIOD),
+            _define("contact", _PROGRAM),
+            _define("contact", _SILENCE),
+            _define("service", _TEMPLATE),
         ]
     )
 

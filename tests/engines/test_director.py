@@ -30,33 +30,38 @@ def test_the_baskets_command_is_that_of_icingas_file(tmp_path: Path) -> None:
     assert json.loads(BASKET.read_text())["Command"]["imap4"]["arguments"] == command["arguments"]
 
 
+# PostgreSQL refuses to be root.
+OWNER = "postgres" if os.geteuid() == 0 else None
+
+
+def database(name: str, *arguments: str) -> None:
+    """Run one of PostgreSQL's programs."""
+    assert DATABASE is not None
+    subprocess.run(
+        [DATABASE / name, *arguments],
+        user=OWNER,
+        check=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd="/",
+        timeout=60,
+    )
+
+
 @pytest.fixture
 def director() -> Iterator[Director]:
     """Runs ``icingacli director`` against an empty database."""
     if not (shutil.which("icingacli") and DATABASE and (MODULES / "director").exists()):
         pytest.skip("there is no Icinga Director with PostgreSQL")
     folder = Path(tempfile.mkdtemp(prefix="imap4-director-"))
-    # PostgreSQL refuses to be root.
-    owner = "postgres" if os.geteuid() == 0 else None
     data = folder / "database"
     data.mkdir()
-    if owner:
-        shutil.chown(data, owner)
+    if OWNER:
+        shutil.chown(data, OWNER)
     folder.chmod(0o755)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-
-    def database(name: str, *arguments: str) -> None:
-        subprocess.run(
-            [DATABASE / name, *arguments],
-            user=owner,
-            check=True,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            cwd="/",
-            timeout=60,
-        )
 
     def run(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -25,6 +25,59 @@ escape_html_tags=1
 """
 
 
+class Handler(BaseHTTPRequestHandler):
+    """Runs the CGI programs, and hands out the files that their pages need."""
+
+    config: Path
+
+    def do_GET(self) -> None:
+        parts = urlsplit(self.path)
+        program = PROGRAMS / parts.path.rsplit("/", 1)[-1]
+        if parts.path.startswith("/cgi-bin/") and program.is_file():
+            self._run(program, parts.query)
+        else:
+            self._file(parts.path)
+
+    def _run(self, program: Path, query: str) -> None:
+        environment = {
+            **os.environ,
+            "NAGIOS_CGI_CONFIG": str(self.config),
+            "REQUEST_METHOD": "GET",
+            "QUERY_STRING": query,
+            "SCRIPT_NAME": f"/cgi-bin/{program.name}",
+            "SERVER_NAME": "localhost",
+        }
+        ended = subprocess.run([program], env=environment, capture_output=True, timeout=30)
+        head, _, body = ended.stdout.replace(b"\r\n", b"\n").partition(b"\n\n")
+        kind = [line for line in head.decode().splitlines() if line.lower().startswith("content-type:")]
+        self._answer(200, kind[0].split(":", 1)[1].strip() if kind else "text/html", body)
+
+    def _file(self, path: str) -> None:
+        name = path.removeprefix("/nagios4/")
+        styles = name.startswith("stylesheets/")
+        file = (STYLES / name.removeprefix("stylesheets/")) if styles else (PAGES / name)
+        if ".." in name or not file.is_file():
+            self._answer(404, "text/plain", b"")
+            return
+        kinds = {
+            ".css": "text/css",
+            ".js": "text/javascript",
+            ".png": "image/png",
+            ".gif": "image/gif",
+        }
+        self._answer(200, kinds.get(file.suffix, "text/html"), file.read_bytes())
+
+    def _answer(self, status: int, kind: str, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
 class Pages:
     """A server for the pages of one engine."""
 
@@ -32,57 +85,7 @@ class Pages:
         config = folder / "cgi.cfg"
         config.write_text(CGI.format(folder=folder, pages=PAGES))
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                parts = urlsplit(self.path)
-                program = PROGRAMS / parts.path.rsplit("/", 1)[-1]
-                if parts.path.startswith("/cgi-bin/") and program.is_file():
-                    self._run(program, parts.query)
-                else:
-                    self._file(parts.path)
-
-            def _run(self, program: Path, query: str) -> None:
-                environment = {
-                    **os.environ,
-                    "NAGIOS_CGI_CONFIG": str(config),
-                    "REQUEST_METHOD": "GET",
-                    "QUERY_STRING": query,
-                    "SCRIPT_NAME": f"/cgi-bin/{program.name}",
-                    "SERVER_NAME": "localhost",
-                }
-                ended = subprocess.run([program], env=environment, capture_output=True, timeout=30)
-                head, _, body = ended.stdout.replace(b"\r\n", b"\n").partition(b"\n\n")
-                kind = [
-                    line for line in head.decode().splitlines() if line.lower().startswith("content-type:")
-                ]
-                self._answer(200, kind[0].split(":", 1)[1].strip() if kind else "text/html", body)
-
-            def _file(self, path: str) -> None:
-                name = path.removeprefix("/nagios4/")
-                styles = name.startswith("stylesheets/")
-                file = (STYLES / name.removeprefix("stylesheets/")) if styles else (PAGES / name)
-                if ".." in name or not file.is_file():
-                    self._answer(404, "text/plain", b"")
-                    return
-                kinds = {
-                    ".css": "text/css",
-                    ".js": "text/javascript",
-                    ".png": "image/png",
-                    ".gif": "image/gif",
-                }
-                self._answer(200, kinds.get(file.suffix, "text/html"), file.read_bytes())
-
-            def _answer(self, status: int, kind: str, body: bytes) -> None:
-                self.send_response(status)
-                self.send_header("Content-Type", kind)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, format: str, *args: object) -> None:
-                """Say nothing."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Handler,), {"config": config}))
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
