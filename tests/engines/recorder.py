@@ -49,6 +49,8 @@ class Recorder:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.stall = 0.0
+        """Seconds by which the machine was at worst late with what it should have done at once."""
         folder.mkdir(parents=True, exist_ok=True)
         self._tests = folder / "tests"
         self._notices = folder / "notices"
