@@ -129,7 +129,7 @@ def test_an_engine_that_stopped_reading_holds_nobody_beyond_the_deadline(pipe: P
     begin = time.monotonic()
     with pytest.raises(CommandFileError, match=r"the engine has read nothing for 0\.5 s; \d+ not sent"):
         send(str(pipe), [command] * 100, Deadline(0.5))
-    assert time.monotonic() - begin < 1.5
+    assert time.monotonic() - begin < 5
     # Whatever was written is whole lines.
     data = b""
     while chunk := os.read(reader, 65536):
