@@ -6,10 +6,11 @@ export PYTHON
 
 # What the tests start. Each is run from a private configuration, never as a service.
 DEBIAN_PACKAGES := dovecot-imapd mailutils-imap4d dnsmasq-base iproute2 openssl \
+	openssh-client sudo debootstrap systemd-container util-linux busybox samba samba-common-bin \
 	nagios4-core nagios4-cgi icinga2-bin chromium \
 	icingaweb2-module-director icingacli postgresql php-pgsql
 
-.PHONY: demo demo-nagios test lint check-install pyz bench docs clean
+.PHONY: demo demo-nagios demo-recovery test lint check-install pyz bench bench-recovery docs clean
 
 # The first stamp is what a user needs, the second adds what a developer needs.
 $(VENV)/.run: setup.cfg pyproject.toml
@@ -26,6 +27,10 @@ demo: $(VENV)/.run
 demo-nagios: $(VENV)/.dev
 	@tools/debian-packages nagios4-core
 	@$(BIN)/python tools/demo_nagios.py
+
+demo-recovery: $(VENV)/.run
+	@tools/debian-packages debootstrap systemd-container util-linux openssh-client
+	@$(BIN)/python tools/demo_recovery.py
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -51,6 +56,10 @@ bench: $(VENV)/.dev
 	@tools/make-venv build/bench-venv --force-reinstall --no-deps .
 	@tools/make-venv build/bench-venv .
 	$(BIN)/python benchmarks/check_process.py $(CURDIR)/build/bench-venv/bin/python
+
+bench-recovery: $(VENV)/.dev
+	@tools/debian-packages debootstrap systemd-container util-linux openssh-client
+	$(BIN)/python benchmarks/restart_service.py
 
 clean:
 	rm -rf $(VENV) build dist check_imap4.pyz *.egg-info

@@ -88,6 +88,7 @@ def parse_arguments(argv: Sequence[str]) -> Options:
         UsageError: it is wrong; the text is one line.
         HelpWanted: it asks for help or the version.
     """
+    _reject_lost_values(argv)
     given = _parser().parse_args(list(argv))
     _reject_contradictions(given)
     host, unix_path = _target(given.host)
@@ -244,6 +245,13 @@ def _add_login(group: argparse._ArgumentGroup) -> None:
     add("--user", type=_text, metavar="USER")
     add("--password-file", metavar="FILE", help="its first line is the password")
     add("--password-fd", type=_descriptor, metavar="FD", help="read the password from this file descriptor")
+
+
+def _reject_lost_values(argv: Sequence[str]) -> None:
+    """Refuse ``--option=--``, of which argparse before Python 3.13 loses the value without a word."""
+    for argument in argv:
+        if argument.endswith("--") and re.fullmatch("--[a-z-]+=--|-[A-Za-z]--", argument):
+            raise UsageError(f"{argument[:-2]}: -- is no value (see --help)")
 
 
 def _reject_contradictions(given: argparse.Namespace) -> None:

@@ -95,6 +95,8 @@ class CommandResult:
     truncated: bool = False
     """Whether a stream was longer than what is kept of it."""
     seconds: float = 0.0
+    unstoppable: bool = False
+    """TIMED_OUT, and processes were still there: another account's, which ours may not end."""
 
     @property
     def ok(self) -> bool:
@@ -121,7 +123,8 @@ class Transport(Protocol):
         Args:
             script: text in the language of the machine's platform (POSIX sh, PowerShell).
             deadline: the remote side ends the whole process group at it, also if this side dies.
-            become: run it as root.
+            become: let the script's commands that need root have it; on Unix those are the ones it calls
+                through ``as_root``, so that sudo can allow exactly them.
             keep: how many bytes of each stream are kept; the rest is read and thrown away.
 
         Raises:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from nagiosplugin import Range
 
@@ -47,6 +47,8 @@ WRONG = [
         ["-H", "x", "-w", ""],
         "argument -w/--warning: is no range such as 10, 10:, ~:10, 10:20 or @10:20" + SEE,
     ),
+    (["-H", "x", "--critical=--"], "--critical=: -- is no value" + SEE),
+    (["-H", "x", "-w--"], "-w: -- is no value" + SEE),
     (["-H", "x", "--critical=-1"], "argument -c/--critical: -1: the range ends before it starts" + SEE),
     (
         ["-H", "x", "-c", "~:"],
@@ -174,6 +176,7 @@ def test_ranges_of_the_guidelines_are_taken(text: str) -> None:
 
 
 @given(st.text(alphabet="0123456789.:~@-+eE_ ,\u0663n", max_size=12))
+@example("--")
 def test_any_range_is_refused_or_understood_by_nagiosplugin(text: str) -> None:
     try:
         spec = parse_arguments(["-H", "x", f"--critical={text}"]).critical

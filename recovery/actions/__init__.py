@@ -1,0 +1,1 @@
+"""What a recovery does: facts before -> do -> facts after -> proof -> verify."""

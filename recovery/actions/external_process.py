@@ -1,0 +1,168 @@
+"""Run a command on the machine, its arguments exactly as given, and tell how it ended."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from imap4.deadline import Deadline
+from recovery.actions.steps import Progress, Story, in_time, silent
+from recovery.actions.verify import conclude, parse
+from recovery.link import Connect, Link, refuse_without_privilege
+from recovery.model import CommandResult, Ended, Outcome, UsageError, Verdict
+
+# A process of root cannot be ended by the account that asked for it, so timeout(1) goes with it through
+# sudo. The variables' names go to sudo, never their values: a command line can be read by everybody.
+_SCRIPT = """\
+cwd=$1 names=$2
+shift 2
+if [ -n "$cwd" ]; then cd -- "$cwd" || exit 125; fi
+if [ $become = 1 ] && [ "$(id -u)" != 0 ]; then
+    LC_MESSAGES=C sudo -n ${names:+"--preserve-env=$names"} -- \\
+        /usr/bin/timeout -k 2 "$((seconds + 1))" "$@"
+    exit $?
+fi
+exec "$@"
+"""
+_NO_SUCH_COMMAND = {126: " cannot be executed and", 127: " was not found and"}
+
+
+@dataclass(frozen=True)
+class ProcessRequest:
+    """A command for the machine; nothing of it is interpreted by any shell."""
+
+    arguments: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    stdin: bytes = b""
+    cwd: str | None = None
+    success_exit_status: tuple[int, ...] = (0,)
+
+
+def run(
+    connect: Connect,
+    request: ProcessRequest,
+    *,
+    become: bool = False,
+    deadline: Deadline,
+    progress: Progress = silent,
+    verify: str | None = None,
+) -> Outcome:
+    """Run ``request.arguments`` on the machine that ``connect`` leads to.
+
+    ``facts_after`` holds ``exit_status``, ``signal``, ``ended``, ``seconds``, ``stdout``, ``stderr`` (text,
+    the first 64 KiB of each) and ``truncated``. Through sudo, a signal shows as exit status 128 + signal.
+
+    Raises:
+        RecoveryError: before anything was done: no way to the machine, no privilege, a bad argument.
+    """
+    if verify is not None:
+        parse(verify)
+    _check(request)
+    story = Story(progress)
+    story.tell("process", f"started {_shown(request)}")
+    with Link(connect, become=become) as link:
+        result = link.run(
+            _SCRIPT,
+            [request.cwd or "", ",".join(request.environment), *request.arguments],
+            deadline=deadline,
+            stdin=request.stdin,
+            environment=request.environment,
+        )
+        if become and result.exit_status == 1 and not result.stdout:
+            refuse_without_privilege(
+                result, link, lambda account: [sudoers_line(account, request)], deadline, only_sudo=True
+            )
+    story.after = facts(result)
+    summary, done = judge(result, request)
+    story.proof = _ending(result)
+    story.tell("process", summary)
+    if not done:
+        unknown = result.ended is Ended.LINK_LOST
+        return story.end(Verdict.NOT_PROVEN if unknown else Verdict.FAILED, summary)
+    return conclude(story, summary, verify, deadline)
+
+
+def plan(
+    connect: Connect, request: ProcessRequest, *, become: bool = False, deadline: Deadline
+) -> tuple[str, ...]:
+    """What ``run`` would do, in sentences; logs in and changes nothing."""
+    _check(request)
+    with Link(connect, become=become) as link:
+        account = link.ask("id -un", deadline=deadline).strip()
+    through = " through sudo" if become and account != "root" else ""
+    where = f" in {request.cwd}" if request.cwd else ""
+    good = ", ".join(map(str, request.success_exit_status))
+    return (
+        f"would run{where} as {account}{through}: {_shown(request)}",
+        f"would call exit status {good} a success, and end the process group after "
+        f"{in_time(deadline.seconds)} at the latest",
+    )
+
+
+def facts(result: CommandResult) -> dict[str, object]:
+    """What the process did, for the history."""
+    return {
+        "ended": result.ended.value,
+        "exit_status": result.exit_status,
+        "signal": result.signal,
+        "seconds": result.seconds,
+        "stdout": result.stdout.decode("utf-8", "replace"),
+        "stderr": result.stderr.decode("utf-8", "replace"),
+        "truncated": result.truncated,
+    }
+
+
+def judge(result: CommandResult, request: ProcessRequest) -> tuple[str, bool]:
+    """The summary, and whether the process did what it was for."""
+    name = request.arguments[0]
+    ending = _ending(result)
+    if result.ended is Ended.EXITED and result.exit_status in request.success_exit_status:
+        return f"{name} ended after {in_time(result.seconds)} ({ending})", True
+    if result.ended is Ended.LINK_LOST:
+        return (
+            f"{name}: {ending}, so it is not known what it did; the machine ends it at its time-out"
+        ), False
+    why = _NO_SUCH_COMMAND.get(result.exit_status or 0, "")
+    lines = result.stderr.decode("utf-8", "replace").strip().splitlines()
+    said = f": {lines[-1][:200]}" if lines else ""
+    left = ", but processes of it are left: they belong to another account" if result.unstoppable else ""
+    return f"{name}{why} failed after {in_time(result.seconds)} ({ending}{left}){said}", False
+
+
+def sudoers_line(account: str, request: ProcessRequest) -> str:
+    """The line of sudoers(5), for sudo 1.9.10 or newer, that allows exactly this command as root.
+
+    A regular expression, because the time-out before the command is another one every time.
+    """
+    tags = "NOPASSWD: SETENV:" if request.environment else "NOPASSWD:"
+    words = re.sub(r"([][\\.^$*+?(){}|])", r"\\\1", " ".join(request.arguments)).replace("#", r"\#")
+    return f"{account} ALL=(root) {tags} /usr/bin/timeout ^-k 2 [0-9]+ {words}$"
+
+
+def _ending(result: CommandResult) -> str:
+    if result.ended is Ended.EXITED:
+        return f"exit status {result.exit_status}"
+    if result.ended is Ended.SIGNALLED:
+        return f"killed by signal {_signal_name(result.signal)}"
+    return str(result.ended.value)
+
+
+def _signal_name(number: int | None) -> str:
+    try:
+        return f"{number} ({signal.Signals(number or 0).name})"
+    except ValueError:
+        return str(number or "unknown")
+
+
+def _check(request: ProcessRequest) -> None:
+    if not request.arguments or not request.arguments[0]:
+        raise UsageError("external-process needs a command after --")
+    if bad := [status for status in request.success_exit_status if not 0 <= status <= 255]:
+        raise UsageError(f"--success-exit-status: {bad[0]} is not between 0 and 255")
+
+
+def _shown(request: ProcessRequest) -> str:
+    return shlex.join(request.arguments)

@@ -1,0 +1,178 @@
+"""Reboot a machine cleanly, and prove that it is another run of it that answers."""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import dataclass
+
+from imap4.deadline import Deadline
+from recovery.actions.steps import Progress, Story, in_time, silent
+from recovery.actions.verify import conclude, parse
+from recovery.link import Connect, Link, refuse_without_privilege, sudoers_lines
+from recovery.model import (
+    ConnectFailed,
+    DeadlineExceeded,
+    Ended,
+    HostKeyRejected,
+    LoginFailed,
+    Outcome,
+    RecoveryError,
+    Verdict,
+)
+from recovery.platforms import MachineFacts, Platform
+from recovery.platforms.detect import detect
+
+_FIRST_PAUSE = 1.0
+_LONGEST_PAUSE = 15.0
+_TRY_SECONDS = 20.0
+"""A machine that is going down may take a connection and then say nothing."""
+
+
+@dataclass(frozen=True)
+class RebootRequest:
+    """How long the machine must have been up, in seconds, to be rebooted."""
+
+    min_uptime: float = 600.0
+
+
+def run(
+    connect: Connect,
+    request: RebootRequest,
+    *,
+    become: bool = False,
+    deadline: Deadline,
+    progress: Progress = silent,
+    verify: str | None = None,
+) -> Outcome:
+    """Reboot the machine that ``connect`` leads to, and wait for it until ``deadline``.
+
+    Raises:
+        RecoveryError: before anything was done: no way to the machine, no privilege.
+    """
+    if verify is not None:
+        parse(verify)
+    story = Story(progress)
+    with Link(connect, become=become) as link:
+        platform = detect(link, deadline=deadline)
+        before = platform.machine(link, deadline=deadline)
+        story.before = before.as_dict()
+        story.tell("facts before", describe(before))
+        if reason := refuse(before, request):
+            return story.end(Verdict.SKIPPED, f"not rebooted: {reason}")
+        _ask(link, platform, deadline, story)
+        # The old connection dies with the machine; do not wait for its last words.
+        link.drop()
+        try:
+            after = _wait(link, platform, before, deadline, story)
+        except _Gone as gone:
+            return story.end(Verdict.FAILED, str(gone))
+        story.after = after.as_dict()
+        story.proof = f"boot id {before.boot_id[:4]} -> {after.boot_id[:4]}"
+        summary = f"up again after {in_time(story.seconds)} ({story.proof})"
+        if after.marker:
+            return story.end(Verdict.NOT_PROVEN, f"{summary}, but the marker in /run outlived the reboot")
+        story.tell("proof", f"{story.proof}, marker gone")
+        try:
+            condition = _wait_until_running(link, platform, deadline, story)
+        except RecoveryError as error:
+            return story.end(Verdict.NOT_PROVEN, f"{summary}, but lost again: {error}")
+    if condition.startswith("degraded"):
+        summary += f", system {condition}"
+    elif condition != "running":
+        return story.end(Verdict.NOT_PROVEN, f"{summary}, but the system is still {condition or 'silent'}")
+    return conclude(story, summary, verify, deadline)
+
+
+def plan(
+    connect: Connect, request: RebootRequest, *, become: bool = False, deadline: Deadline
+) -> tuple[str, ...]:
+    """What ``run`` would do, in sentences; looks at the machine and changes nothing."""
+    with Link(connect, become=become) as link:
+        platform = detect(link, deadline=deadline)
+        facts = platform.machine(link, deadline=deadline)
+    lines = (f"the machine runs {platform.name}", describe(facts))
+    if reason := refuse(facts, request):
+        return (*lines, f"would not reboot: {reason}")
+    return (
+        *lines,
+        "would reboot cleanly" + (" through sudo" if become else ""),
+        "would wait for another boot id, for the marker in /run to be gone and for the system to run",
+    )
+
+
+def describe(facts: MachineFacts) -> str:
+    """The machine's facts in a line."""
+    return f"up for {in_time(facts.uptime)}, boot id {facts.boot_id[:4]}"
+
+
+def refuse(facts: MachineFacts, request: RebootRequest) -> str:
+    """Why the machine is not to be rebooted now; "" if it may."""
+    if facts.reboot:
+        return f"a reboot is already under way: {facts.reboot}"
+    if not facts.boot_id:
+        return "the machine does not tell its boot id, so no reboot could be proven"
+    if facts.uptime < request.min_uptime:
+        least = in_time(request.min_uptime)
+        return f"the machine came up only {in_time(facts.uptime)} ago (--min-uptime {least})"
+    return ""
+
+
+class _Gone(Exception):
+    """The machine did not come back as another run: the sentence that says so."""
+
+
+def _ask(link: Link, platform: Platform, deadline: Deadline, story: Story) -> None:
+    story.tell("reboot", "asked for a clean reboot")
+    result = platform.reboot(link, deadline=deadline.share(30))
+    commands = platform.commands((), reboot=True)
+    refuse_without_privilege(result, link, lambda account: sudoers_lines(account, commands), deadline)
+    if result.ended is not Ended.EXITED:
+        # That may be the reboot itself, or not: only the facts afterwards count.
+        story.tell("reboot", f"{result.ended.value}: not known yet whether it was begun")
+    elif not result.ok:
+        said = result.stderr.decode("utf-8", "replace").strip()
+        raise RecoveryError(f"the machine refused to reboot (exit status {result.exit_status}): {said}")
+
+
+def _wait(
+    link: Link, platform: Platform, before: MachineFacts, deadline: Deadline, story: Story
+) -> MachineFacts:
+    """The facts of the next run of the machine."""
+    pause, last = _FIRST_PAUSE, ""
+    while True:
+        what = "did not come back"
+        try:
+            facts = platform.machine(link, deadline=deadline.share(_TRY_SECONDS))
+            if facts.boot_id and facts.boot_id != before.boot_id:
+                return facts
+            what, now = "did not reboot", f"it still is the old run (boot id {before.boot_id[:4]})"
+            link.drop()
+        except HostKeyRejected as error:
+            raise _Gone(f"rebooted, but what answers now cannot be trusted: {error}") from None
+        except (ConnectFailed, DeadlineExceeded, LoginFailed) as error:
+            # A machine that goes down or comes up refuses logins for a while (pam_nologin).
+            now = str(error)
+            link.drop()
+        if now != last:
+            story.tell("wait", now)
+            last = now
+        # Jitter: many machines behind one switch must not be asked in step.
+        wait = pause * random.uniform(0.75, 1.25)  # noqa: S311 - no secret hangs on it
+        if deadline.left < wait:
+            raise _Gone(f"{what} within {in_time(deadline.seconds)}: {last}")
+        time.sleep(wait)
+        pause = min(pause * 1.5, _LONGEST_PAUSE)
+
+
+def _wait_until_running(link: Link, platform: Platform, deadline: Deadline, story: Story) -> str:
+    """The system's condition when it has started, or the last one before the time was up."""
+    last = ""
+    while True:
+        condition = platform.condition(link, deadline=deadline)
+        if condition != last:
+            story.tell("system", condition)
+            last = condition
+        if condition not in {"initializing", "starting", ""} or deadline.left < 2 * _FIRST_PAUSE:
+            return condition
+        time.sleep(_FIRST_PAUSE)

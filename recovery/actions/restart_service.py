@@ -1,0 +1,226 @@
+"""Restart services with what depends on them, and prove that all of it runs again."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from functools import partial
+
+from imap4.deadline import Deadline
+from recovery.actions.service_proof import (
+    POLL_SECONDS,
+    Failed,
+    Unproven,
+    change,
+    describe,
+    find_dependents,
+    settle,
+    wait_for_new_runs,
+)
+from recovery.actions.steps import Progress, Story, in_time, silent
+from recovery.actions.verify import conclude, parse
+from recovery.link import Connect, Link, refuse_without_privilege, sudoers_lines
+from recovery.model import (
+    Ended,
+    Outcome,
+    PrivilegeMissing,
+    RecoveryError,
+    UsageError,
+    Verdict,
+)
+from recovery.platforms import Platform, ServiceFacts
+from recovery.platforms.detect import detect
+
+
+@dataclass(frozen=True)
+class RestartRequest:
+    """Which services, and how long they must hold out to be called running."""
+
+    services: tuple[str, ...]
+    dependents: bool = True
+    """Whether what depends on them is restarted with them."""
+    settle: float = 3.0
+    """Seconds for which every service must stay the same run."""
+
+
+@dataclass(frozen=True)
+class _Before:
+    """What was found, in canonical names."""
+
+    services: dict[str, ServiceFacts]
+    dependents: dict[str, ServiceFacts]
+
+    @property
+    def running_dependents(self) -> list[str]:
+        return [name for name, facts in self.dependents.items() if facts.running or facts.busy]
+
+
+def run(
+    connect: Connect,
+    request: RestartRequest,
+    *,
+    become: bool = False,
+    deadline: Deadline,
+    progress: Progress = silent,
+    verify: str | None = None,
+) -> Outcome:
+    """Restart ``request.services`` on the machine that ``connect`` leads to.
+
+    Raises:
+        RecoveryError: before anything was done: no way to the machine, no privilege, a wrong name.
+    """
+    if verify is not None:
+        parse(verify)
+    story = Story(progress)
+    with Link(connect, become=become) as link:
+        platform, before = _look(link, request, deadline)
+        story.before = _history(before)
+        for facts in (*before.services.values(), *before.dependents.values()):
+            story.tell("facts before", describe(facts))
+        if reason := _cannot(before):
+            return story.end(Verdict.FAILED, reason)
+        for name in before.services:
+            if lines := _last_words(link, platform, name, deadline):
+                story.tell("evidence", f"{name} logged last: {' / '.join(lines)}")
+        _restart(link, platform, before, request, deadline, story)
+        try:
+            summary = _prove(link, platform, before, request, deadline, story)
+        except (Failed, PrivilegeMissing) as failure:
+            return story.end(Verdict.FAILED, _with_last_words(link, platform, str(failure), before, deadline))
+        except (Unproven, RecoveryError) as doubt:
+            return story.end(Verdict.NOT_PROVEN, f"restart asked for, but not proven: {doubt}")
+    return conclude(story, summary, verify, deadline)
+
+
+def plan(
+    connect: Connect, request: RestartRequest, *, become: bool = False, deadline: Deadline
+) -> tuple[str, ...]:
+    """What ``run`` would do, in sentences; looks at the machine and changes nothing."""
+    with Link(connect, become=become) as link:
+        platform, before = _look(link, request, deadline)
+    lines = [f"the machine runs {platform.name}"]
+    lines += [describe(facts) for facts in before.services.values()]
+    if reason := _cannot(before):
+        return (*lines, f"would fail: {reason}")
+    lines.append(f"would restart {', '.join(before.services)}" + (" through sudo" if become else ""))
+    running = before.running_dependents
+    if running:
+        lines.append(f"would restart what depends on it and runs: {', '.join(running)}")
+    if idle := [name for name in before.dependents if name not in running]:
+        lines.append(f"would leave alone what depends on it and does not run: {', '.join(idle)}")
+    return (*lines, f"would wait until all have been running for {request.settle:g} s")
+
+
+def _look(link: Link, request: RestartRequest, deadline: Deadline) -> tuple[Platform, _Before]:
+    if not request.services:
+        raise UsageError("restart-service needs at least one service")
+    platform = detect(link, deadline=deadline)
+    names = list(dict.fromkeys(platform.canonical(name) for name in request.services))
+    facts = platform.facts(link, names, deadline=deadline)
+    # An alias and its unit are one service.
+    services = {one.name: one for one in facts}
+    dependents = find_dependents(link, platform, facts, deadline) if request.dependents else {}
+    return platform, _Before(services, dependents)
+
+
+def _history(before: _Before) -> dict[str, object]:
+    every = {**before.services, **before.dependents}
+    return {name: facts.as_dict() for name, facts in every.items()}
+
+
+def _cannot(before: _Before) -> str:
+    for facts in before.services.values():
+        if facts.masked:
+            unmask = f"systemctl unmask {facts.name}"
+            return f"{facts.name} is masked, so it cannot be started ({unmask}); nothing was done"
+        if not facts.exists:
+            return f"{facts.name} does not exist on the machine ({facts.detail}); nothing was done"
+    return ""
+
+
+def _restart(
+    link: Link, platform: Platform, before: _Before, request: RestartRequest, deadline: Deadline, story: Story
+) -> None:
+    names, running = list(before.services), before.running_dependents
+    story.tell("restart", " ".join([*names, *(["with", *running] if running else [])]))
+    result = platform.restart(link, names, running, alone=not request.dependents, deadline=deadline)
+    commands = platform.commands(names, running, alone=not request.dependents)
+    refuse_without_privilege(result, link, lambda account: sudoers_lines(account, commands), deadline)
+    if result.ended is Ended.LINK_LOST:
+        # It may have been done or not; the facts will tell.
+        story.tell("restart", "the link was lost; looking again")
+    elif not result.ok:
+        said = result.stderr.decode("utf-8", "replace").strip().splitlines()
+        story.tell("restart", f"{result.ended.value} {result.exit_status}: {' '.join(said[-2:])}")
+
+
+def _prove(
+    link: Link, platform: Platform, before: _Before, request: RestartRequest, deadline: Deadline, story: Story
+) -> str:
+    """Wait for the proof; returns the summary, or raises."""
+    wait_for_new_runs(link, platform, before.services, deadline)
+    brought_back = _bring_back(link, platform, before, deadline, story)
+    watched = [*before.services, *before.running_dependents]
+    after = settle(link, platform, watched, request.settle, deadline)
+    story.after = {facts.name: facts.as_dict() for facts in after}
+    for facts in after:
+        story.tell("facts after", describe(facts))
+    runs = [change(before.services[f.name], f) for f in after if f.name in before.services]
+    story.proof = f"{'; '.join(runs)}; stable for {request.settle:g} s"
+    story.tell("proof", story.proof)
+    subject = "" if len(before.services) == 1 else f"{', '.join(before.services)} "
+    summary = f"{subject}running again after {in_time(story.seconds)} ({'; '.join(runs)})"
+    if brought_back:
+        summary += f", {', '.join(brought_back)} had to be started"
+    if idle := [n for n in before.dependents if n not in before.running_dependents]:
+        story.tell("dependents", f"not running before, so left alone: {', '.join(idle)}")
+    return summary
+
+
+def _bring_back(
+    link: Link, platform: Platform, before: _Before, deadline: Deadline, story: Story
+) -> list[str]:
+    """Start the dependents that ran before and did not come back by themselves; returns them."""
+    asked: list[str] = []
+    names = before.running_dependents
+    while names:
+        facts = platform.facts(link, names, deadline=deadline)
+        down = [f for f in facts if not f.busy and not f.running and f.state != "activating"]
+        if again := [f for f in down if f.name in asked]:
+            raise Failed(
+                f"{again[0].name}, which ran before, does not run: {again[0].state} ({again[0].result})"
+            )
+        if down:
+            missing = [f.name for f in down]
+            story.tell("dependents", f"did not come back, starting: {', '.join(missing)}")
+            result = platform.start(link, missing, deadline=deadline)
+            commands = platform.commands((), missing)
+            lines = partial(sudoers_lines, commands=commands)
+            refuse_without_privilege(result, link, lines, deadline)
+            asked += missing
+        elif all(f.running and not f.busy for f in facts):
+            break
+        if deadline.left < 2 * POLL_SECONDS:
+            raise Unproven(f"the time was up while waiting for {', '.join(names)}")
+        time.sleep(POLL_SECONDS)
+    return asked
+
+
+def _with_last_words(
+    link: Link, platform: Platform, failure: str, before: _Before, deadline: Deadline
+) -> str:
+    name = failure.split(" ", 1)[0].rstrip(",")
+    if name not in {*before.services, *before.dependents}:
+        return failure
+    # The log takes a moment to have a dying service's last line.
+    time.sleep(min(POLL_SECONDS, deadline.left))
+    lines = _last_words(link, platform, name, deadline)
+    return f"{failure}; its log ends: {' / '.join(lines[-4:])}" if lines else failure
+
+
+def _last_words(link: Link, platform: Platform, name: str, deadline: Deadline) -> list[str]:
+    """What the service logged last; none where that cannot be read: it is no reason to stop."""
+    try:
+        return platform.last_words(link, name, deadline=deadline.share(5))
+    except RecoveryError:
+        return []

@@ -1,0 +1,65 @@
+"""What an action tells while it is at work, and what it leaves to be told."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from recovery.model import Outcome, Step, Verdict
+
+Progress = Callable[[Step], None]
+
+
+def silent(_: Step) -> None:
+    """A progress that nobody watches."""
+
+
+@dataclass
+class Story:
+    """The steps of one action, told to ``progress`` as they happen."""
+
+    progress: Progress = silent
+    before: Mapping[str, object] = field(default_factory=dict)
+    after: Mapping[str, object] = field(default_factory=dict)
+    proof: str = ""
+    verify: str = ""
+    steps: list[Step] = field(default_factory=list)
+    _began: float = field(default_factory=time.monotonic)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the action began."""
+        return time.monotonic() - self._began
+
+    def tell(self, name: str, text: str) -> None:
+        """Add a step."""
+        step = Step(name, round(self.seconds, 3), printable(text))
+        self.steps.append(step)
+        self.progress(step)
+
+    def end(self, verdict: Verdict, summary: str) -> Outcome:
+        """The outcome, with everything told so far."""
+        return Outcome(
+            verdict=verdict,
+            summary=printable(summary),
+            facts_before=self.before,
+            facts_after=self.after,
+            proof=printable(self.proof),
+            verify=self.verify,
+            steps=tuple(self.steps),
+            seconds=round(self.seconds, 3),
+        )
+
+
+def printable(text: str) -> str:
+    """``text`` from a machine as one line without control characters."""
+    words = "".join(c if c.isprintable() else " " for c in text)
+    return " ".join(words.split())
+
+
+def in_time(seconds: float) -> str:
+    """A duration for a person: ``4.1 s``, ``3 min 20 s``."""
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    return f"{int(seconds // 60)} min {int(seconds % 60)} s"

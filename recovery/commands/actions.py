@@ -1,0 +1,206 @@
+"""``imap4-recovery restart-service | reboot-server | external-process``: options -> a job -> exit code."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+from recovery.event import Event
+from recovery.event_options import add_event, add_rules
+from recovery.far import ExternalProcess, FarSide, RebootServer, Request, RestartService
+from recovery.job import Job
+from recovery.model import UsageError
+from recovery.parsing import add_machine, add_places, kind, number
+from recovery.quantities import duration
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+_SERVICE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9:_.@\\$ -]{0,255}", re.ASCII)
+_STDIN_LIMIT = 16 * 1024 * 1024
+
+_ENDING = """\
+exit codes: 0 done and proven, or skipped; 1 done but not proven; 2 failed; 3 wrong options or a bad file.
+The last line on standard output says what happened, after OK, WARNING, CRITICAL or UNKNOWN.
+"""
+_RESTART = """\
+Restarts services and what depends on them, in the right order, and proves that it did: a new invocation,
+active, no job left, and stable for --settle. What ran before runs after.
+
+  imap4-recovery restart-service --machine mail1 --credential mail --service dovecot \\
+      --verify '/usr/lib/nagios/plugins/check_imap4 -H mail1'
+"""
+_REBOOT = """\
+Reboots the machine cleanly, waits for it, and proves that it did: another boot id, and a marker in /run
+that is gone; then the system says that it is running.
+"""
+_PROCESS = """\
+Runs a command on the machine, its arguments exactly as given: no shell, nothing is interpreted. Tokens
+are filled from the event: {host} {address} {service} {state} {output} {alert}; {{ and }} are braces.
+At --timeout its whole process group is ended on the machine, also if the link is lost.
+
+  imap4-recovery external-process --machine mail1 --credential mail -- /usr/local/sbin/unstick {service}
+"""
+
+
+def add_parser(commands: Any) -> None:
+    """Add the three actions to the top parser's ``commands``."""
+    restart = _common(commands, "restart-service", "restart services, with dependents", _RESTART, 120.0)
+    restart.add_argument(
+        "--service",
+        dest="services",
+        nargs="+",
+        action="extend",
+        required=True,
+        type=kind(_service),
+        metavar="NAME",
+        help="the services to restart; repeatable",
+    )
+    restart.add_argument(
+        "--no-dependents", action="store_true", help="only the services named, not what depends on them"
+    )
+    restart.add_argument(
+        "--settle", type=kind(duration), default=3.0, metavar="TIME", help="how long they must stay up (3s)"
+    )
+    restart.set_defaults(subject=lambda options: " ".join(options.services), request=_restart)
+
+    reboot = _common(commands, "reboot-server", "reboot the machine and wait for it", _REBOOT, 600.0)
+    reboot.add_argument(
+        "--min-uptime",
+        type=kind(duration),
+        default=600.0,
+        metavar="TIME",
+        help="refuse where it came up less than this ago (10m)",
+    )
+    reboot.set_defaults(subject=lambda options: "", request=_reboot)
+    _add_process(commands)
+
+
+def _add_process(commands: Any) -> None:
+    process = _common(commands, "external-process", "run a command on the machine", _PROCESS, 60.0)
+    process.usage = "imap4-recovery external-process [options] -- COMMAND [ARGUMENT ...]"
+    process.add_argument(
+        "--env",
+        action="append",
+        default=[],
+        type=kind(_variable),
+        metavar="NAME=VALUE",
+        help="a variable for the command; repeatable",
+    )
+    process.add_argument("--stdin-file", metavar="FILE", help="what the command reads from standard input")
+    process.add_argument("--cwd", metavar="FOLDER", help="the folder on the machine to run it in")
+    process.add_argument(
+        "--success-exit-status",
+        type=kind(_statuses),
+        default=(0,),
+        metavar="LIST",
+        help="exit statuses that are success, such as 0,3 (0)",
+    )
+    process.set_defaults(subject=_process_subject, request=_process)
+
+
+def _common(commands: Any, name: str, text: str, description: str, timeout: float) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, help=text, description=description, epilog=_ENDING
+    )
+    add_machine(parser, timeout)
+    parser.add_argument(
+        "--become", action="store_true", help="sudo -n, also if the credential does not say so"
+    )
+    parser.add_argument(
+        "--verify",
+        type=kind(_command),
+        metavar="COMMAND",
+        help="a plugin command, run here without a shell; its exit code 0 within --timeout proves the repair",
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="look, say what would be done, and change nothing"
+    )
+    parser.add_argument("--explain", action="store_true", help="say what each rule said")
+    parser.add_argument(
+        "--detach", action="store_true", help="go on in the background: engines kill what takes over 30 s"
+    )
+    parser.add_argument("--continue", dest="taken_over", type=number, help=argparse.SUPPRESS)
+    parser.add_argument("--json", action="store_true", help="print JSON instead of the last line")
+    parser.add_argument("-v", "--verbose", action="store_true", help="print each step as it happens")
+    add_event(parser)
+    add_rules(parser)
+    add_places(parser)
+    parser.set_defaults(run=run, action=name)
+    return parser
+
+
+def run(options: argparse.Namespace, far: FarSide) -> int:
+    """Perform the action that the options name."""
+    from recovery.perform import perform
+
+    return perform(Job(options, options.action, options.subject(options)), far)
+
+
+def _restart(options: argparse.Namespace, event: Event | None) -> Request:
+    return RestartService(tuple(options.services), not options.no_dependents, options.settle)
+
+
+def _reboot(options: argparse.Namespace, event: Event | None) -> Request:
+    return RebootServer(options.min_uptime)
+
+
+def _process(options: argparse.Namespace, event: Event | None) -> Request:
+    from recovery.tokens import fill
+
+    return ExternalProcess(
+        fill(options.command, event),
+        tuple(options.env),
+        _read_stdin(options.stdin_file) if options.stdin_file else b"",
+        options.cwd,
+        options.success_exit_status,
+    )
+
+
+def _process_subject(options: argparse.Namespace) -> str:
+    """The program's name only: arguments may be long, or nobody's business."""
+    if not options.command:
+        raise UsageError("imap4-recovery external-process: give the command after --, such as: -- /bin/true")
+    return str(options.command[0])
+
+
+def _read_stdin(name: str) -> bytes:
+    try:
+        with Path(name).open("rb") as file:
+            data = file.read(_STDIN_LIMIT + 1)
+    except OSError as error:
+        raise UsageError(f"--stdin-file: cannot read {name}: {error.strerror}") from None
+    if len(data) > _STDIN_LIMIT:
+        raise UsageError(f"--stdin-file: {name} is longer than {_STDIN_LIMIT // 1048576} MiB")
+    return data
+
+
+def _service(text: str) -> str:
+    if not _SERVICE.fullmatch(text):
+        raise UsageError(f"{text!r} is no service's name")
+    return text
+
+
+def _variable(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not _VARIABLE.fullmatch(name):
+        raise UsageError(f"{name!r} is not NAME=VALUE with a name of letters, digits and _")
+    return name, value
+
+
+def _statuses(text: str) -> tuple[int, ...]:
+    words = [word.strip() for word in text.split(",")]
+    if not all(word.isascii() and word.isdigit() and int(word[:4]) <= 255 for word in words):
+        raise UsageError(f"{text!r} is no list of exit statuses from 0 to 255")
+    return tuple(int(word) for word in words)
+
+
+def _command(text: str) -> str:
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise UsageError(f"{text!r}: {error}") from None
+    if not words:
+        raise UsageError("the command is empty")
+    return text

@@ -1,0 +1,157 @@
+"""Makes a credential from options: reads its secrets, and tries a key before it is stored."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from recovery.ask import STDIN, from_descriptor, from_prompt
+from recovery.model import Credential, Secret, UsageError
+
+_KEY_LIMIT = 65536
+
+
+def parts_of(options: argparse.Namespace, base: Credential) -> Credential:
+    """``base`` with the parts that ``options`` name; secrets are read here.
+
+    Raises:
+        UsageError: a secret or a key cannot be read, or two are to come from one place.
+    """
+    _refuse_shared_inputs(options)
+    password = _secret(options, "password", "the password")
+    key, key_file = _key(options)
+    passphrase = _secret(options, "passphrase", "the passphrase")
+    method = options.method or base.method or _method(password, key, key_file)
+    if options.method is None and base.method and (password or key or key_file):
+        # A new kind of secret says which method is meant.
+        method = _method(password, key, key_file)
+    if method == "ssh-password" and not (password or base.password):
+        password = from_prompt("the password", twice=True)
+    changes: dict[str, object] = {
+        "account": options.account,
+        "method": method,
+        "password": password,
+        "passphrase": passphrase,
+        "become": options.become,
+        "description": options.description,
+        "machines": options.machines,
+        "actions": options.actions,
+    }
+    made = replace(base, **{name: value for name, value in changes.items() if value is not None})  # type: ignore[arg-type]
+    if key or key_file:
+        made = replace(made, private_key=key, private_key_file=key_file, passphrase=passphrase)
+    made = _without_other_methods(made)
+    if made.method == "ssh-key" and (key or key_file or passphrase):
+        made = _tried(made)
+    return made
+
+
+def _method(password: Secret | None, key: Secret | None, key_file: str | None) -> str:
+    return "ssh-key" if (key or key_file) and not password else "ssh-password"
+
+
+def _without_other_methods(credential: Credential) -> Credential:
+    """A secret that the method does not use is not kept."""
+    if credential.method != "ssh-password":
+        credential = replace(credential, password=None)
+    if credential.method != "ssh-key":
+        credential = replace(credential, private_key=None, private_key_file=None, passphrase=None)
+    return credential
+
+
+def _refuse_shared_inputs(options: argparse.Namespace) -> None:
+    names = ("password", "private_key", "passphrase")
+    places = [STDIN for name in names if getattr(options, f"{name}_stdin")]
+    places += [n for name in names if (n := getattr(options, f"{name}_fd")) is not None]
+    if len(set(places)) != len(places):
+        raise UsageError("two secrets cannot come from one place; give each its own descriptor with -fd")
+
+
+def _secret(options: argparse.Namespace, name: str, what: str) -> Secret | None:
+    if getattr(options, f"{name}_prompt"):
+        return from_prompt(what, twice=True)
+    if getattr(options, f"{name}_stdin"):
+        return from_descriptor(STDIN, what)
+    descriptor = getattr(options, f"{name}_fd")
+    return None if descriptor is None else from_descriptor(descriptor, what)
+
+
+def _key(options: argparse.Namespace) -> tuple[Secret | None, str | None]:
+    """The key's text, or the file in which it stays."""
+    if options.private_key_stdin:
+        return from_descriptor(STDIN, "the private key", whole=True), None
+    if options.private_key_fd is not None:
+        return from_descriptor(options.private_key_fd, "the private key", whole=True), None
+    if options.private_key_import:
+        return Secret(_read_key(Path(options.private_key_import).expanduser())), None
+    if options.private_key_file:
+        # The engine runs in another folder and with another home.
+        return None, str(Path(options.private_key_file).expanduser().absolute())
+    return None, None
+
+
+def _read_key(path: Path) -> str:
+    from recovery.files import read_private
+
+    try:
+        return read_private(path, "the private key", limit=_KEY_LIMIT).decode()
+    except FileNotFoundError:
+        raise UsageError(f"there is no private key {path}") from None
+    except UnicodeDecodeError:
+        raise UsageError(
+            f"the private key {path} is not text; give the private half, in OpenSSH or PEM form"
+        ) from None
+
+
+def _tried(credential: Credential) -> Credential:
+    """The credential, its key opened once, so that a wrong passphrase shows now and not at night.
+
+    Asks for a passphrase where the key needs one and there is a terminal.
+    """
+    if credential.private_key:
+        text = credential.private_key.reveal()
+    elif credential.private_key_file:
+        path = Path(credential.private_key_file)
+        if path.exists() and not os.access(path, os.R_OK):
+            return credential  # another user's file, which the engine's user may well read
+        text = _read_key(path)
+    else:
+        return credential
+    if credential.passphrase is None and _is_locked(text):
+        credential = replace(credential, passphrase=from_prompt("the passphrase", twice=False))
+    _open_key(text, credential.passphrase)
+    return credential
+
+
+def _is_locked(text: str) -> bool:
+    """Whether the key asks for a passphrase."""
+    try:
+        _load(text, None)
+    except TypeError:
+        return True
+    except ValueError:
+        return False  # _open_key tells what is wrong with it
+    return False
+
+
+def _open_key(text: str, passphrase: Secret | None) -> None:
+    # cryptography tells a key that needs a passphrase, or has none, by TypeError; all else by ValueError.
+    try:
+        _load(text, passphrase)
+    except TypeError:
+        raise UsageError("the private key has no passphrase, but one was given") from None
+    except Exception:  # its texts are OpenSSL's; any failure means that the key is of no use here
+        hint = "the passphrase is wrong, or it is" if passphrase else "it is"
+        raise UsageError(f"the private key cannot be opened: {hint} not in OpenSSH or PEM form") from None
+
+
+def _load(text: str, passphrase: Secret | None) -> None:
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_ssh_private_key
+
+    data, phrase = text.encode(), passphrase.reveal().encode() if passphrase else None
+    if "BEGIN OPENSSH PRIVATE KEY" in text:
+        load_ssh_private_key(data, phrase)
+    else:
+        load_pem_private_key(data, phrase)

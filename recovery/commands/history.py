@@ -1,0 +1,123 @@
+"""``imap4-recovery history list|show|prune``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from typing import Any
+
+from recovery.far import FarSide
+from recovery.history_view import Entry
+from recovery.model import UsageError
+from recovery.parsing import Parser, add_places, kind, number, places_of
+from recovery.progress import clean
+from recovery.quantities import duration, spell
+
+_ABOUT = """\
+What was done, where, when, for whom and with which result: also what was skipped and why, and what was
+interrupted. One entry a call; --dry-run leaves none.
+"""
+_LEAST_AGE = 86400.0
+
+
+def add_parser(commands: Any) -> None:
+    """Add ``history`` and its subcommands to the top parser's ``commands``."""
+    parser = commands.add_parser("history", help="what was done, skipped or interrupted", description=_ABOUT)
+    group = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
+    listing = group.add_parser("list", help="one line for each entry, the newest last")
+    listing.add_argument("--machine", metavar="NAME", help="only this machine's, by name or address")
+    listing.add_argument("--last", type=number, default=50, metavar="N", help="only the last N (50)")
+    listing.add_argument("--all", action="store_true", help="all of them")
+    listing.add_argument("--json", action="store_true", help="print JSON")
+    listing.set_defaults(run=list_entries)
+    showing = group.add_parser("show", help="everything about one entry")
+    showing.add_argument("number", type=number, metavar="N")
+    showing.add_argument("--json", action="store_true", help="print JSON")
+    showing.set_defaults(run=show)
+    pruning = group.add_parser("prune", help="remove old entries; what is under way always stays")
+    pruning.add_argument(
+        "--older-than",
+        type=kind(duration),
+        required=True,
+        metavar="TIME",
+        help="such as 90d; at least 1d. Limits (--at-most) look back over what is still there",
+    )
+    pruning.set_defaults(run=prune)
+    for one in (listing, showing, pruning):
+        add_places(one)
+
+
+def list_entries(options: argparse.Namespace, far: FarSide) -> int:
+    """Print the last entries."""
+    from recovery.history import opened
+    from recovery.history_view import entries
+
+    with opened(places_of(options).state) as history:
+        history.find_interrupted()
+        found = entries(history, machine=options.machine, limit=None if options.all else options.last)
+    if options.json:
+        print(json.dumps([entry.as_dict() for entry in found], indent=2, ensure_ascii=False))
+        return 0
+    for entry in found:
+        print(clean(line_of(entry)))
+    return 0
+
+
+def line_of(entry: Entry) -> str:
+    """One line: number, time, action, subject, machine, state, and its summary or reason."""
+    from recovery.history import clock_text
+
+    texts = entry.texts
+    what = f"{texts['action']} {texts['subject']}".strip()
+    told = texts["summary"] or texts["reason"]
+    return f"{entry.number} {clock_text(entry.asked)} {what} on {texts['machine']}: {texts['state']}: {told}"
+
+
+def show(options: argparse.Namespace, far: FarSide) -> int:
+    """Print one entry with its steps."""
+    from recovery.history import opened
+    from recovery.history_view import entry
+
+    with opened(places_of(options).state) as history:
+        history.find_interrupted()
+        found = entry(history, options.number)
+    if found is None:
+        raise UsageError(f"there is no entry {options.number} in {history.path}")
+    if options.json:
+        print(json.dumps(found.as_dict(), indent=2, ensure_ascii=False))
+        return 0
+    for line in lines_of(found):
+        print(clean(line))
+    return 0
+
+
+def lines_of(entry: Entry) -> list[str]:
+    """Everything about an entry, for a person."""
+    from recovery.history import clock_text
+
+    lines = [line_of(entry)]
+    lines += [f"  {name.replace('_', ' ')}: {text}" for name, text in entry.texts.items() if text]
+    lines += [f"  {name}: {clock_text(getattr(entry, name))}" for name in ("asked", "started", "ended")]
+    if entry.seconds is not None:
+        lines.append(f"  took: {entry.seconds:.1f} s")
+    for name in ("event", "facts_before", "facts_after"):
+        for key, value in (getattr(entry, name) or {}).items():
+            # What is empty says nothing; what has many lines, such as a program's output, keeps them.
+            shown = str(value).splitlines() if value not in (None, "", False) else []
+            lines += [f"  {name.replace('_', ' ')}: {key}: {line}" for line in shown]
+    lines += [f"  {at:7.1f} s  {name}: {text}" for at, name, text in entry.steps]
+    return lines
+
+
+def prune(options: argparse.Namespace, far: FarSide) -> int:
+    """Remove old entries."""
+    from recovery import history_view
+    from recovery.history import opened
+
+    if options.older_than < _LEAST_AGE:
+        raise UsageError("--older-than is at least 1d: the limits need the last day")
+    with opened(places_of(options).state) as history:
+        removed = history_view.prune(history, time.time() - options.older_than)
+    print(f"Removed {removed} entries older than {spell(options.older_than)}.")
+    return 0

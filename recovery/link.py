@@ -1,0 +1,154 @@
+"""A way to one machine that survives a lost connection, and knows a refused sudo when it sees one."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from imap4.deadline import Deadline
+from recovery.model import CommandResult, ConnectFailed, DeadlineExceeded, Ended, PrivilegeMissing, Transport
+
+Connect = Callable[[Deadline], Transport]
+"""Makes a new authenticated link within the deadline; raises a RecoveryError."""
+
+_PAUSE_SECONDS = 1.0
+_FACTS_BYTES = 1 << 22
+"""A machine with a thousand services states its facts in less."""
+_SUDO_REFUSED = re.compile(
+    rb"^sudo: (?!unable to resolve host)|is not allowed to execute|is not in the sudoers file|"
+    rb"may not run sudo|not allowed to preserve the environment",
+    re.MULTILINE,
+)
+_REFUSED = re.compile(
+    rb"Interactive authentication required|Access denied|[Pp]ermission denied|Operation not permitted|"
+    rb"[Mm]ust be root|superuser"
+)
+
+
+class Link:
+    """Runs scripts on one machine; makes a connection when it needs one.
+
+    ``become`` is whether what needs root goes through sudo. Not for use by two threads at once.
+    """
+
+    def __init__(self, connect: Connect, *, become: bool = False) -> None:
+        self._connect = connect
+        self._transport: Transport | None = None
+        self.become = become
+
+    def run(
+        self,
+        script: str,
+        arguments: Sequence[str] = (),
+        *,
+        deadline: Deadline,
+        stdin: bytes = b"",
+        environment: Mapping[str, str] | None = None,
+        keep: int = 65536,
+    ) -> CommandResult:
+        """Run ``script`` once; see ``recovery.model.Transport.run``.
+
+        A link that is found dead before the script began is made anew.
+        """
+        if self._transport is not None:
+            try:
+                return self._try(self._transport, script, arguments, deadline, stdin, environment, keep)
+            except ConnectFailed:
+                self.drop()
+        self._transport = self._connect(deadline)
+        return self._try(self._transport, script, arguments, deadline, stdin, environment, keep)
+
+    def _try(
+        self,
+        transport: Transport,
+        script: str,
+        arguments: Sequence[str],
+        deadline: Deadline,
+        stdin: bytes,
+        environment: Mapping[str, str] | None,
+        keep: int,
+    ) -> CommandResult:
+        result = transport.run(
+            script,
+            arguments,
+            deadline=deadline,
+            become=self.become,
+            stdin=stdin,
+            environment=environment,
+            keep=keep,
+        )
+        if result.ended is Ended.LINK_LOST:
+            self.drop()
+        return result
+
+    def ask(self, script: str, arguments: Sequence[str] = (), *, deadline: Deadline) -> str:
+        """What a script prints that only looks: it is tried again while the link fails.
+
+        Raises:
+            ConnectFailed: the machine was not reached before the deadline.
+            DeadlineExceeded: the script did not end in time.
+        """
+        while True:
+            try:
+                # Facts are a matter of moments: one that hangs is asked for again.
+                result = self.run(script, arguments, deadline=deadline.share(30), keep=_FACTS_BYTES)
+            except ConnectFailed:
+                if deadline.left <= _PAUSE_SECONDS:
+                    raise
+                result = CommandResult(Ended.LINK_LOST, None)
+            if result.ended is Ended.EXITED:
+                return result.stdout.decode("utf-8", "replace")
+            if deadline.left <= _PAUSE_SECONDS:
+                raise DeadlineExceeded(f"the machine did not state its facts in time ({result.ended.value})")
+            time.sleep(_PAUSE_SECONDS)
+
+    def drop(self) -> None:
+        """Forget the connection; the next script makes another one."""
+        if self._transport is not None:
+            self._transport.close()
+            self._transport = None
+
+    def __enter__(self) -> Link:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.drop()
+
+
+def sudoers_lines(account: str, commands: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of sudoers(5) that allow ``account`` exactly ``commands`` as root, without a password."""
+    return [f"{account} ALL=(root) NOPASSWD: {_sudoers_command(command)}" for command in commands]
+
+
+def _sudoers_command(command: Sequence[str]) -> str:
+    # sudoers(5): these characters have a meaning in arguments unless escaped.
+    return " ".join(re.sub(r"([\\,:=*?\[\]! ])", r"\\\1", word) for word in command)
+
+
+def refuse_without_privilege(
+    result: CommandResult,
+    link: Link,
+    lines_for: Callable[[str], Sequence[str]],
+    deadline: Deadline,
+    *,
+    only_sudo: bool = False,
+) -> None:
+    """Raise if ``result`` shows that the account may not do as root what it tried.
+
+    Args:
+        lines_for: from the account's name on the machine, the sudoers lines that would allow it.
+        only_sudo: whether only a refusal by sudo itself counts, not one that the command met.
+
+    Raises:
+        PrivilegeMissing: with the lines.
+    """
+    refused = _SUDO_REFUSED.search(result.stderr) or (not only_sudo and _REFUSED.search(result.stderr))
+    if result.ok or not refused:
+        return
+    said = result.stderr.decode("utf-8", "replace").strip().splitlines()[0]
+    account = link.ask("id -un", deadline=deadline).strip()
+    remedy = f"add to its sudoers (visudo): {'; '.join(lines_for(account))}"
+    if link.become:
+        raise PrivilegeMissing(f"sudo on the machine said '{said}': {remedy}")
+    raise PrivilegeMissing(f"the machine said '{said}': log in as root, or use --become and {remedy}")

@@ -1,0 +1,143 @@
+"""How a kind of machine states its facts and obeys; each platform says it in scripts of its own language."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Protocol
+
+from imap4.deadline import Deadline
+from recovery.link import Link
+from recovery.model import CommandResult, UsageError
+
+_UNIT = re.compile(r"[A-Za-z0-9:_.@\\][A-Za-z0-9:_.@\\-]*")
+MARKER = "/run/imap4-recovery.rebooting"
+"""A file in memory: gone after a reboot."""
+
+
+@dataclass(frozen=True)
+class ServiceFacts:
+    """What a machine says of one service."""
+
+    name: str
+    exists: bool
+    state: str
+    """``active``, ``inactive``, ``failed``, ``activating``, ``deactivating`` ..., as systemd(1) has them."""
+    detail: str = ""
+    """The finer state, such as ``running``, ``auto-restart``; or why there is none."""
+    masked: bool = False
+    run: str = ""
+    """Which run of the service this is: another value is another run. "" where there is none."""
+    pid: int = 0
+    restarts: int = 0
+    """How often the machine restarted it by itself."""
+    busy: bool = False
+    """Whether something is being done to it at this moment."""
+    result: str = ""
+    ends: bool = False
+    """Whether the service does its work and ends; being inactive is then no failure."""
+    dependents: tuple[str, ...] = ()
+    """What is stopped when this is stopped."""
+    description: str = ""
+
+    @property
+    def running(self) -> bool:
+        return self.state in {"active", "reloading"}
+
+    def as_dict(self) -> dict[str, object]:
+        """The facts for the history."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class MachineFacts:
+    """Which run of the machine this is."""
+
+    boot_id: str
+    first_process: str
+    """When process 1 began, in ticks since the kernel did."""
+    uptime: float
+    """Seconds since process 1 began."""
+    marker: bool
+    """Whether the file MARKER is there."""
+    reboot: str = ""
+    """Why a reboot is already under way; "" if none is."""
+
+    def as_dict(self) -> dict[str, object]:
+        """The facts for the history."""
+        return asdict(self)
+
+
+class Platform(Protocol):
+    """One kind of machine. What only looks may be asked again and again; what acts is done once."""
+
+    name: str
+
+    def canonical(self, service: str) -> str:
+        """The full name of ``service``; raises UsageError for what can be none."""
+        ...
+
+    def services(self, link: Link, *, deadline: Deadline) -> list[str]:
+        """The names of the machine's services."""
+        ...
+
+    def facts(self, link: Link, services: Sequence[str], *, deadline: Deadline) -> list[ServiceFacts]:
+        """The facts of each of ``services``, in their order."""
+        ...
+
+    def restart(
+        self,
+        link: Link,
+        services: Sequence[str],
+        dependents: Sequence[str],
+        *,
+        alone: bool,
+        deadline: Deadline,
+    ) -> CommandResult:
+        """Restart ``services`` and with them the running ``dependents``, unless ``alone``."""
+        ...
+
+    def start(self, link: Link, services: Sequence[str], *, deadline: Deadline) -> CommandResult:
+        """Start ``services``."""
+        ...
+
+    def last_words(self, link: Link, service: str, *, deadline: Deadline) -> list[str]:
+        """The last lines that ``service`` logged; none where they cannot be read."""
+        ...
+
+    def machine(self, link: Link, *, deadline: Deadline) -> MachineFacts:
+        """Which run of the machine this is."""
+        ...
+
+    def reboot(self, link: Link, *, deadline: Deadline) -> CommandResult:
+        """Write the marker and ask for a clean reboot; does not wait for it."""
+        ...
+
+    def condition(self, link: Link, *, deadline: Deadline) -> str:
+        """``starting``, ``running``, ``degraded: UNIT ...``: the words of ``systemctl is-system-running``."""
+        ...
+
+    def commands(
+        self,
+        services: Sequence[str],
+        dependents: Sequence[str] = (),
+        *,
+        alone: bool = False,
+        reboot: bool = False,
+    ) -> list[tuple[str, ...]]:
+        """What root must do to restart ``services`` and start ``dependents`` again (and to reboot), as
+        program and arguments, for sudoers.
+        """
+        ...
+
+
+def check_name(service: str) -> str:
+    """``service``, if it can be the name of one.
+
+    Raises:
+        UsageError: it has characters that no name has, or begins with a dash.
+    """
+    if not _UNIT.fullmatch(service) or len(service) > 255:
+        raise UsageError(f"{service!r} is not the name of a service (letters, digits and : _ . @ \\ -)")
+    return service

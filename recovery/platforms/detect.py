@@ -1,0 +1,34 @@
+"""Which kind of machine is at the other end of a link."""
+
+from __future__ import annotations
+
+from imap4.deadline import Deadline
+from recovery.link import Link
+from recovery.model import ConnectFailed
+from recovery.platforms import Platform
+from recovery.platforms.systemd import Systemd
+from recovery.platforms.sysv import SysV
+
+# sd_booted(3): the folder is there exactly where systemd is the running init.
+_SCRIPT = """\
+if [ -d /run/systemd/system ]; then echo systemd
+elif [ -d /etc/init.d ] || [ -d /etc/rc.d/init.d ]; then echo sysv
+else uname -s
+fi
+"""
+
+
+def detect(link: Link, *, deadline: Deadline) -> Platform:
+    """The platform of the machine.
+
+    Raises:
+        ConnectFailed: the machine is of a kind that is not known here, or was not reached.
+    """
+    answer = link.ask(_SCRIPT, deadline=deadline).strip()
+    if answer == "systemd":
+        return Systemd()
+    if answer == "sysv":
+        return SysV()
+    raise ConnectFailed(
+        f"the machine has neither systemd nor System V init scripts ({answer or 'no answer'})"
+    )

@@ -1,0 +1,32 @@
+"""What all Linux machines share: which run of the machine this is (proc(5), random(4))."""
+
+from __future__ import annotations
+
+from recovery.platforms import MARKER, MachineFacts
+
+BOOT_SCRIPT = f"""\
+export LC_ALL=C
+echo "boot_id=$(cat /proc/sys/kernel/random/boot_id)"
+set -- $(sed 's/.*) //' /proc/1/stat)
+shift 19
+echo "first_process=$1"
+echo "ticks=$(getconf CLK_TCK 2>/dev/null || echo 100)"
+read -r up idle </proc/uptime
+echo "up=$up"
+[ -e {MARKER} ] && echo "marker=yes"
+"""
+
+
+def parse_machine(text: str) -> MachineFacts:
+    """The machine's facts from the ``KEY=VALUE`` lines of ``BOOT_SCRIPT`` (and ``reboot=WHY``)."""
+    values = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+    first = values.get("first_process", "")
+    # Process 1's own age, not the kernel's: in a container the kernel is older.
+    begun = int(first or 0) / int(values.get("ticks") or 100)
+    return MachineFacts(
+        boot_id=values.get("boot_id", ""),
+        first_process=first,
+        uptime=max(0.0, float(values.get("up") or 0) - begun),
+        marker="marker" in values,
+        reboot=values.get("reboot", ""),
+    )

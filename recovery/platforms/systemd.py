@@ -1,0 +1,164 @@
+"""Machines with systemd (systemctl(1), org.freedesktop.systemd1(5))."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from imap4.deadline import Deadline
+from recovery.link import Link
+from recovery.model import CommandResult
+from recovery.platforms import MARKER, MachineFacts, ServiceFacts, check_name
+from recovery.platforms.linux import BOOT_SCRIPT, parse_machine
+
+_SUFFIXES = (".service", ".socket", ".timer", ".target", ".path", ".mount", ".automount", ".slice", ".swap")
+_PROPERTIES = (
+    "Id,Description,Type,LoadState,ActiveState,SubState,Result,MainPID,NRestarts,InvocationID,Job,"
+    "RequiredBy,BoundBy,ConsistsOf"
+)
+_ALONE = "--job-mode=ignore-requirements"
+"""Leaves out what depends on the unit, but keeps the order (systemctl(1))."""
+_SHOW = f'export LC_ALL=C; systemctl show -p {_PROPERTIES} -- "$@"'
+_LIST = """\
+export LC_ALL=C
+{ systemctl list-unit-files --type=service --no-legend --no-pager --plain
+  systemctl list-units --all --type=service --no-legend --no-pager --plain; } | awk '{ print $1 }'
+"""
+# Each job is queued before any is waited for, and systemd orders them; a lost link changes nothing then.
+# "reset-failed" forgets failures that would make systemd refuse the start (start-limit-hit).
+_JOBS = """\
+export LC_ALL=C
+systemctl=$(command -v systemctl)
+verb=$1; mode=$2; shift 2
+for unit; do
+    may_as_root "$systemctl" --no-block $mode "$verb" "$unit" || exit
+done
+for unit; do
+    as_root "$systemctl" reset-failed "$unit" 2>/dev/null
+done
+for unit; do
+    as_root "$systemctl" --no-block $mode "$verb" "$unit" || exit
+done
+"""
+_LAST_WORDS = """\
+export LC_ALL=C
+journalctl=$(command -v journalctl) || exit 0
+lines=$("$journalctl" --no-pager -q -n 5 -o cat -u "$1" 2>/dev/null)
+[ -n "$lines" ] || lines=$(as_root "$journalctl" --no-pager -q -n 5 -o cat -u "$1" 2>/dev/null)
+printf '%s\\n' "$lines"
+"""
+_MACHINE = (
+    BOOT_SCRIPT
+    + """\
+if [ "$(systemctl is-system-running 2>/dev/null)" = stopping ]; then echo "reboot=it is going down"
+elif [ -e /run/systemd/shutdown/scheduled ]; then echo "reboot=one is scheduled (shutdown -c ends that)"
+elif systemctl list-jobs --no-legend --no-pager 2>/dev/null |
+    grep -Eq ' (reboot|poweroff|halt|kexec|shutdown)[.]target +start'; then echo "reboot=it is going down"
+fi
+exit 0
+"""
+)
+_REBOOT = f"""\
+export LC_ALL=C
+may_as_root "$(command -v touch)" {MARKER} || exit
+may_as_root "$(command -v systemctl)" --no-block reboot || exit
+as_root "$(command -v touch)" {MARKER} || exit
+as_root "$(command -v systemctl)" --no-block reboot
+"""
+_CONDITION = """\
+export LC_ALL=C
+state=$(systemctl is-system-running 2>/dev/null)
+[ "$state" != degraded ] || state="degraded: $(systemctl --failed --no-legend --plain |
+    awk '{ print $1 }' | xargs)"
+echo "$state"
+"""
+
+
+class Systemd:
+    """systemd as the source of truth; reading its facts needs no privilege."""
+
+    name = "systemd"
+
+    def canonical(self, service: str) -> str:
+        check_name(service)
+        return service if service.endswith(_SUFFIXES) else f"{service}.service"
+
+    def services(self, link: Link, *, deadline: Deadline) -> list[str]:
+        names = set(link.ask(_LIST, deadline=deadline).split())
+        # "name@.service" is a template, not a service.
+        return sorted(name for name in names if name.endswith(".service") and "@." not in name)
+
+    def facts(self, link: Link, services: Sequence[str], *, deadline: Deadline) -> list[ServiceFacts]:
+        if not services:
+            return []
+        blocks = link.ask(_SHOW, services, deadline=deadline).strip("\n").split("\n\n")
+        return [parse_show(name, block) for name, block in zip(services, blocks, strict=True)]
+
+    def restart(
+        self,
+        link: Link,
+        services: Sequence[str],
+        dependents: Sequence[str],
+        *,
+        alone: bool,
+        deadline: Deadline,
+    ) -> CommandResult:
+        # systemd itself restarts the running dependents in the job's own transaction.
+        mode = _ALONE if alone else ""
+        return link.run(_JOBS, ["restart", mode, *services], deadline=deadline)
+
+    def start(self, link: Link, services: Sequence[str], *, deadline: Deadline) -> CommandResult:
+        return link.run(_JOBS, ["start", "", *services], deadline=deadline)
+
+    def last_words(self, link: Link, service: str, *, deadline: Deadline) -> list[str]:
+        return [line for line in link.ask(_LAST_WORDS, [service], deadline=deadline).splitlines() if line]
+
+    def machine(self, link: Link, *, deadline: Deadline) -> MachineFacts:
+        return parse_machine(link.ask(_MACHINE, deadline=deadline))
+
+    def reboot(self, link: Link, *, deadline: Deadline) -> CommandResult:
+        return link.run(_REBOOT, deadline=deadline)
+
+    def condition(self, link: Link, *, deadline: Deadline) -> str:
+        return link.ask(_CONDITION, deadline=deadline).strip()
+
+    def commands(
+        self,
+        services: Sequence[str],
+        dependents: Sequence[str] = (),
+        *,
+        alone: bool = False,
+        reboot: bool = False,
+    ) -> list[tuple[str, ...]]:
+        commands: list[tuple[str, ...]] = []
+        job = ("/usr/bin/systemctl", "--no-block")
+        mode = [_ALONE] if alone else []
+        commands += [(*job, *mode, "restart", unit) for unit in services]
+        for unit in (*services, *dependents):
+            commands.append((*job, "start", unit))
+            commands.append(("/usr/bin/systemctl", "reset-failed", unit))
+            commands.append(("/usr/bin/journalctl", "--no-pager", "-q", "-n", "5", "-o", "cat", "-u", unit))
+        if reboot:
+            commands += [("/usr/bin/touch", MARKER), (*job, "reboot")]
+        return commands
+
+
+def parse_show(name: str, block: str) -> ServiceFacts:
+    """The facts in one block of ``systemctl show``; ``name`` is what was asked for."""
+    values = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+    load = values.get("LoadState", "")
+    reverse = [values.get(key, "").split() for key in ("RequiredBy", "BoundBy", "ConsistsOf")]
+    return ServiceFacts(
+        name=values.get("Id") or name,
+        exists=load not in {"not-found", "masked", ""},
+        masked=load == "masked",
+        state=values.get("ActiveState", ""),
+        detail=values.get("SubState", "") if load == "loaded" else load,
+        run=values.get("InvocationID", ""),
+        pid=int(values.get("MainPID") or 0),
+        restarts=int(values.get("NRestarts") or 0),
+        busy=values.get("Job", "") not in {"", "0"},
+        result=values.get("Result", ""),
+        ends=values.get("Type") == "oneshot",
+        dependents=tuple(sorted({unit for units in reverse for unit in units})),
+        description=values.get("Description", ""),
+    )

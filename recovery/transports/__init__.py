@@ -1,0 +1,39 @@
+"""Ways to a machine: each carries a script there and brings back what it did."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from imap4.deadline import Deadline
+from recovery.model import Credential, Target, Transport, UsageError
+
+
+def connect(
+    target: Target,
+    credential: Credential,
+    *,
+    deadline: Deadline,
+    known_hosts: Sequence[str] | None = None,
+) -> Transport:
+    """An authenticated link to ``target``, by the way that the credential's method names.
+
+    Args:
+        target: the machine; without a port, the method's usual one.
+        credential: who to be there; its restrictions are the caller's to check, before this.
+        deadline: ends every phase of it.
+        known_hosts: files of SSH host keys; None is the user's and the system's.
+
+    Raises:
+        ConnectFailed: no connection, or no answer of the right protocol.
+        HostKeyRejected: the machine's key is unknown, revoked or another one.
+        LoginFailed: the machine does not take the credential.
+        UsageError: the method is not known.
+    """
+    if credential.method.startswith("ssh-"):
+        # paramiko takes 0.1 s to load; a recovery that is refused must not wait for it.
+        from recovery.transports.ssh import SshTransport
+
+        return SshTransport.connect(target, credential, deadline=deadline, known_hosts=known_hosts)
+    if credential.method.startswith("winrm-"):
+        raise UsageError(f"credential {credential.name}: method {credential.method} is not supported yet")
+    raise UsageError(f"credential {credential.name}: unknown method {credential.method}")

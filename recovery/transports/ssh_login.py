@@ -1,0 +1,130 @@
+"""Logging in over SSH with a stored credential (RFC 4252): password, private key or agent."""
+
+from __future__ import annotations
+
+import io
+import os
+
+import paramiko
+
+from imap4.deadline import Deadline
+from recovery.model import ConnectFailed, Credential, LoginFailed, Secret, UsageError
+
+_KEY_TYPES: tuple[type[paramiko.PKey], ...] = (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey)
+
+
+def log_in(connection: paramiko.Transport, credential: Credential, where: str, deadline: Deadline) -> None:
+    """Prove to the machine that we may be ``credential.account``.
+
+    Raises:
+        LoginFailed: the machine does not take the credential, or the key cannot be used.
+        ConnectFailed: the machine ended the connection meanwhile.
+    """
+    account = ssh_account(credential.account)
+    connection.auth_timeout = max(0.1, min(connection.auth_timeout, deadline.left))
+    try:
+        if credential.method == "ssh-password":
+            if credential.password is None:
+                raise UsageError(
+                    f"credential {credential.name}: method ssh-password, but no password is stored"
+                )
+            more = connection.auth_password(account, credential.password.reveal())
+        elif credential.method == "ssh-key":
+            more = connection.auth_publickey(account, load_key(credential))
+        elif credential.method == "ssh-agent":
+            more = _with_agent(connection, account, credential)
+        else:
+            raise UsageError(f"credential {credential.name}: unknown method {credential.method}")
+    except paramiko.BadAuthenticationType as error:
+        raise LoginFailed(
+            f"{where}: account {account} cannot log in with {credential.method}; "
+            f"the machine takes {', '.join(error.allowed_types)}"
+        ) from None
+    except paramiko.AuthenticationException as error:
+        if connection.is_active() and "imeout" not in str(error):
+            raise LoginFailed(_refused(where, account, credential)) from None
+        raise ConnectFailed(f"{where}: the connection ended during the login of {account}") from None
+    except (paramiko.SSHException, EOFError, OSError) as error:
+        raise ConnectFailed(f"{where}: the login of {account} broke off ({error})") from None
+    if more:
+        raise LoginFailed(
+            f"{where}: account {account} needs {' and '.join(more)} after {credential.method}; "
+            "a recovery can give only one proof"
+        )
+
+
+def ssh_account(account: str) -> str:
+    """The account's name as SSH knows it: ``.\\name`` is the machine's own ``name``."""
+    return account.removeprefix(".\\")
+
+
+def _refused(where: str, account: str, credential: Credential) -> str:
+    what = {
+        "ssh-password": "the password",
+        "ssh-key": "the key: is its public half in the account's authorized_keys",
+        "ssh-agent": "any of the agent's keys",
+    }[credential.method]
+    mark = "?" if credential.method == "ssh-key" else ""
+    return f"{where}: account {account} of credential {credential.name} was refused with {what}{mark}"
+
+
+def _with_agent(connection: paramiko.Transport, account: str, credential: Credential) -> list[str]:
+    keys = paramiko.Agent().get_keys()
+    if not keys:
+        raise LoginFailed(
+            f"credential {credential.name}: no SSH agent with keys is there (SSH_AUTH_SOCK); start one and "
+            "ssh-add the key, or store the key itself"
+        )
+    for key in keys[:-1]:
+        try:
+            return connection.auth_publickey(account, key)
+        except paramiko.AuthenticationException:
+            continue
+    return connection.auth_publickey(account, keys[-1])
+
+
+def load_key(credential: Credential) -> paramiko.PKey:
+    """The private key of ``credential``, in OpenSSH's or PEM format.
+
+    Raises:
+        LoginFailed: it cannot be read, is open to others, or its passphrase is missing or wrong.
+        UsageError: the credential has none.
+    """
+    name = f"credential {credential.name}"
+    if credential.private_key is not None:
+        text, shown = credential.private_key.reveal(), "the stored key"
+    elif credential.private_key_file:
+        shown = f"key file {credential.private_key_file}"
+        text = _read_key_file(credential.private_key_file, f"{name}: {shown}")
+    else:
+        raise UsageError(f"{name}: method ssh-key, but no key is stored")
+    return _parse_key(text, credential.passphrase, f"{name}: {shown}")
+
+
+def _read_key_file(path: str, shown: str) -> str:
+    try:
+        with open(path, encoding="ascii") as stream:
+            if os.fstat(stream.fileno()).st_mode & 0o077:
+                raise LoginFailed(f"{shown} is open to others; chmod 600 it")
+            return stream.read()
+    except OSError as error:
+        raise LoginFailed(f"{shown}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise LoginFailed(f"{shown} is not a private key") from None
+
+
+def _parse_key(text: str, passphrase: Secret | None, shown: str) -> paramiko.PKey:
+    encrypted = False
+    for kind in _KEY_TYPES:
+        try:
+            # The library must not see a passphrase where the key has none: some types mind.
+            return kind.from_private_key(io.StringIO(text), passphrase.reveal() if passphrase else None)
+        except paramiko.PasswordRequiredException:
+            raise LoginFailed(f"{shown} needs its passphrase, and none is stored") from None
+        except paramiko.SSHException as error:
+            encrypted = encrypted or "checkints" in str(error) or "passphrase" in str(error).lower()
+        except (ValueError, IndexError, TypeError, UnicodeDecodeError):
+            encrypted = encrypted or passphrase is not None
+    if encrypted and passphrase is not None:
+        raise LoginFailed(f"{shown} cannot be opened: the stored passphrase is not its")
+    raise LoginFailed(f"{shown} is not a private key that can be used (Ed25519, ECDSA or RSA)")

@@ -1,0 +1,141 @@
+"""``imap4-recovery`` from end to end: the program, the stored credential, the real machine, the history."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from recovery.detach import systemd_run_command
+from tests.machines.recovery.machine import ADDRESS, Machine, wait_for
+
+ROOT = Path(__file__).parents[3]
+GREETING = Path(__file__).with_name("greeting.py")
+EVENT = ("--state", "CRITICAL", "--state-type", "HARD", "--output=IMAP4 CRITICAL - refused [connect.refused]")
+Program = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def program(machine: Machine, tmp_path: Path) -> Program:
+    """Runs the program with files of its own and a credential for the machine."""
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(tmp_path),
+        "PYTHONPATH": str(ROOT),
+        "IMAP4_RECOVERY_CREDENTIALS": str(tmp_path / "credentials"),
+        "IMAP4_RECOVERY_KEY": str(tmp_path / "key"),
+        "IMAP4_RECOVERY_STATE": str(tmp_path / "state"),
+    }
+
+    def run(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "recovery", *arguments],
+            env=environment,
+            cwd=tmp_path,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+    added = run(
+        *("credentials", "add", "mail", "--account", "root", "--private-key-stdin"),
+        *("--machines", "127.0.0.0/8", "--actions", "all"),
+        stdin=(machine.folder / "key").read_text(),
+    )
+    assert (added.returncode, added.stdout) == (0, "Added mail.\n")
+    return run
+
+
+def there(machine: Machine) -> tuple[str, ...]:
+    """The options that lead to the machine."""
+    known = machine.folder / "known_hosts.command"
+    known.write_text(machine.known_hosts_line().replace(machine.name, ADDRESS, 1))
+    return (
+        *("--machine", ADDRESS, "--port", str(machine.ssh_port), "--credential", "mail"),
+        *("--known-hosts", str(known)),
+    )
+
+
+def test_a_dead_dovecot_is_restarted_proven_and_written_down(machine: Machine, program: Program) -> None:
+    machine.console("systemctl kill -s KILL dovecot; until ! systemctl -q is-active dovecot; do :; done")
+    verify = f"{sys.executable} {GREETING} {ADDRESS} {machine.imap_port}"
+    ran = program(
+        *("restart-service", *there(machine), "--service", "dovecot", "--settle", "0.5s"),
+        *(*EVENT, "--verify", verify),
+    )
+    assert (ran.returncode, ran.stderr) == (0, ""), ran
+    assert re.fullmatch(
+        rf"OK - restart-service dovecot on {re.escape(ADDRESS)}: running again after \d+\.\d s \(.*\), .*\n",
+        ran.stdout,
+    )
+    shown = json.loads(program("history", "show", "1", "--json").stdout)
+    assert (shown["state"], shown["reason"]) == ("proven", "CRITICAL HARD, [connect.refused], 1 of 3 in 1h")
+    assert shown["steps"]
+    again = program("restart-service", *there(machine), "--service", "dovecot", *EVENT)
+    assert again.stdout.startswith(f"OK - restart-service dovecot on {ADDRESS}: skipped: cooling down: ")
+
+
+def test_a_detached_process_ends_in_the_history(machine: Machine, program: Program) -> None:
+    ran = program("external-process", *there(machine), "--detach", "--", "/bin/echo", "a  b")
+    assert ran.returncode == 0
+    assert " begun as recovery 1 " in ran.stdout
+
+    def ended() -> bool:
+        return bool(json.loads(program("history", "show", "1", "--json").stdout)["ended"])
+
+    wait_for(ended, 30, "the end of the detached process")
+    shown = json.loads(program("history", "show", "1", "--json").stdout)
+    assert (shown["state"], shown["facts_after"]["stdout"]) == ("proven", "a  b\n")
+
+
+def test_test_services_doctor_and_dry_run_change_nothing(machine: Machine, program: Program) -> None:
+    before = machine.console("systemctl show -p InvocationID --value dovecot")
+    assert program("credentials", "test", *there(machine)).stdout.startswith(
+        f"OK - mail logs in to {ADDRESS}: as root; the machine runs systemd"
+    )
+    assert re.search(r"^dovecot\.service: ", program("services", *there(machine), "dovecot").stdout, re.M)
+    assert program("doctor", *there(machine), "--service", "dovecot").returncode == 0
+    dry = program("restart-service", *there(machine), "--service", "dovecot", "--dry-run")
+    assert dry.stdout.splitlines()[-1] == (
+        f"OK - restart-service dovecot on {ADDRESS}: dry run, would act: asked for by hand"
+    )
+    assert machine.console("systemctl show -p InvocationID --value dovecot") == before
+    assert program("history", "list").stdout == ""
+
+
+def test_a_refused_machine_is_never_called(machine: Machine, program: Program) -> None:
+    assert program("credentials", "set", "mail", "--machines", "192.0.2.0/24").returncode == 0
+    ran = program("restart-service", *there(machine), "--service", "dovecot")
+    assert (ran.returncode, ran.stdout) == (
+        2,
+        f"CRITICAL - restart-service dovecot on {ADDRESS}: credential mail may not be used on {ADDRESS}: "
+        "it is for 192.0.2.0/24 (imap4-recovery credentials set mail --machines ... changes that)\n",
+    )
+
+
+def test_systemd_run_takes_our_command_and_gives_it_a_unit_of_its_own(machine: Machine) -> None:
+    command = systemd_run_command(
+        ["/bin/sh", "-c", "cat /proc/self/cgroup >/run/unit; echo $HOME >>/run/unit"],
+        7,
+        {"HOME": "/h"},
+        False,
+    )
+    machine.console('rm -f /run/unit; HOME=/h "$@"', *command)
+    wait_for(lambda: machine.console("cat /run/unit 2>&1 || true").endswith("/h"), 20, "the unit's process")
+    assert "imap4-recovery-7-" in machine.console("cat /run/unit")
+
+
+def test_systemd_hands_over_credentials_with_a_mode_that_we_allow(machine: Machine) -> None:
+    """The reason why the key in $CREDENTIALS_DIRECTORY may show group bits: systemd uses an ACL, or, where
+    there are none (as in a container), gives the file to the unit's user."""
+    look = """stat -c "%a %u %g" "$CREDENTIALS_DIRECTORY/key"; cat "$CREDENTIALS_DIRECTORY/key" >/dev/null"""
+    unit = "--property=LoadCredential=key:/etc/hostname --property=User=nobody"
+    shown = machine.console(f"systemd-run --quiet --pipe --wait {unit} -- sh -c '{look}'")
+    assert shown in ("440 0 0", "400 65534 0", "400 65534 65534")

@@ -1,0 +1,120 @@
+"""reboot-server on the real machine, which really reboots."""
+
+from __future__ import annotations
+
+import re
+import sys
+
+import pytest
+
+from imap4.deadline import Deadline
+from recovery.actions.reboot_server import RebootRequest, plan, run
+from recovery.model import Outcome, PrivilegeMissing, Verdict
+from tests.machines.recovery.machine import ADDRESS, Machine
+from tests.machines.recovery.test_restart_service import GREETING, way
+
+
+def reboot(
+    machine: Machine, *, account: str = "root", min_uptime: float = 0, seconds: float = 60, **more: object
+) -> Outcome:
+    return run(
+        way(machine, account),
+        RebootRequest(min_uptime),
+        become=account != "root",
+        deadline=Deadline(seconds),
+        **more,  # type: ignore[arg-type]
+    )
+
+
+def boot_id(machine: Machine) -> str:
+    return machine.console("cat /proc/sys/kernel/random/boot_id")
+
+
+def test_machine_reboots_with_proof_and_verify(machine: Machine) -> None:
+    old = boot_id(machine)
+
+    outcome = reboot(machine, verify=f"{sys.executable} {GREETING} {ADDRESS} {machine.imap_port}")
+
+    new = boot_id(machine)
+    assert new != old
+    assert re.fullmatch(
+        rf"up again after \d+\.\d s \(boot id {old[:4]} -> {new[:4]}\)(, system degraded: .*)?, IMAP4 OK",
+        outcome.summary,
+    )
+    assert outcome.verdict is Verdict.PROVEN
+    assert outcome.facts_before["boot_id"] == old
+    assert outcome.facts_after["boot_id"] == new
+    assert machine.console("ls /run/imap4-recovery.rebooting 2>&1 >/dev/null") != ""
+
+
+def test_machine_that_just_came_up_is_not_rebooted(machine: Machine) -> None:
+    old = boot_id(machine)
+    outcome = reboot(machine, min_uptime=36000)
+    assert re.fullmatch(
+        r"not rebooted: the machine came up only .* ago \(--min-uptime 600 min 0 s\)", outcome.summary
+    )
+    assert outcome.verdict is Verdict.SKIPPED
+    assert boot_id(machine) == old
+
+
+def test_machine_with_a_scheduled_reboot_is_not_rebooted(machine: Machine) -> None:
+    # What "shutdown -r +60" leaves; logind, which would write it, is not on this machine.
+    machine.console("mkdir -p /run/systemd/shutdown; echo MODE=reboot >/run/systemd/shutdown/scheduled")
+    try:
+        outcome = reboot(machine)
+    finally:
+        machine.console("rm /run/systemd/shutdown/scheduled")
+    assert outcome.summary == (
+        "not rebooted: a reboot is already under way: one is scheduled (shutdown -c ends that)"
+    )
+    assert outcome.verdict is Verdict.SKIPPED
+
+
+def test_reboot_without_privilege_names_the_lines(machine: Machine) -> None:
+    old = boot_id(machine)
+    with pytest.raises(PrivilegeMissing) as missing:
+        reboot(machine, account="plain")
+    assert str(missing.value) == (
+        "sudo on the machine said 'sudo: a password is required': add to its sudoers (visudo): "
+        "plain ALL=(root) NOPASSWD: /usr/bin/touch /run/imap4-recovery.rebooting; "
+        "plain ALL=(root) NOPASSWD: /usr/bin/systemctl --no-block reboot"
+    )
+    assert boot_id(machine) == old
+
+
+def test_plan_says_what_would_be_done_and_does_nothing(machine: Machine) -> None:
+    old = boot_id(machine)
+    lines = plan(way(machine), RebootRequest(0), deadline=Deadline(10))
+    assert lines[0] == "the machine runs systemd"
+    assert lines[2:] == (
+        "would reboot cleanly",
+        "would wait for another boot id, for the marker in /run to be gone and for the system to run",
+    )
+    assert boot_id(machine) == old
+
+
+def test_machine_that_takes_the_order_and_does_nothing_is_a_failure(machine: Machine) -> None:
+    old = boot_id(machine)
+    machine.console("printf '#!/bin/sh\\nexit 0\\n' >/run/nothing; chmod 755 /run/nothing")
+    machine.console("mount --bind /run/nothing /usr/bin/systemctl")
+    try:
+        outcome = reboot(machine, seconds=4)
+    finally:
+        machine.console("umount /usr/bin/systemctl; rm /run/imap4-recovery.rebooting")
+    assert outcome.summary == f"did not reboot within 4.0 s: it still is the old run (boot id {old[:4]})"
+    assert outcome.verdict is Verdict.FAILED
+
+
+def test_machine_that_does_not_come_back_is_a_failure(machine: Machine) -> None:
+    machine.comes_back = False
+    try:
+        outcome = reboot(machine, account="admin", seconds=12)
+    finally:
+        machine.comes_back = True
+        machine.start()
+    assert re.fullmatch(
+        r"did not come back within 12\.0 s: mail1\.example \(127\.0\.0\.9 port \d+\): "
+        r"no SSH connection: connection refused",
+        outcome.summary,
+    )
+    assert outcome.verdict is Verdict.FAILED

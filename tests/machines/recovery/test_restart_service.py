@@ -1,0 +1,266 @@
+"""restart-service on the real machine: systemd decides, and we only believe its facts."""
+
+from __future__ import annotations
+
+import re
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from imap4.deadline import Deadline
+from recovery.actions.restart_service import RestartRequest, plan, run
+from recovery.model import Outcome, PrivilegeMissing, Step, Transport, UsageError, Verdict
+from recovery.transports import connect as connect_to
+from tests.machines.recovery.conftest import credential_for, target_of
+from tests.machines.recovery.machine import ADDRESS, Machine
+from tests.machines.recovery.relay import Relay
+
+GREETING = Path(__file__).with_name("greeting.py")
+
+
+@pytest.fixture
+def verify(machine: Machine) -> str:
+    return f"{sys.executable} {GREETING} {ADDRESS} {machine.imap_port}"
+
+
+def way(machine: Machine, account: str = "root") -> Callable[[Deadline], Transport]:
+    credential = credential_for(machine, account)
+    return lambda deadline: connect_to(
+        target_of(machine), credential, deadline=deadline, known_hosts=machine.known_hosts
+    )
+
+
+def restart(
+    machine: Machine,
+    *services: str,
+    account: str = "root",
+    become: bool = False,
+    dependents: bool = True,
+    settle: float = 0.5,
+    seconds: float = 20,
+    verify: str | None = None,
+    steps: list[Step] | None = None,
+) -> Outcome:
+    return run(
+        way(machine, account),
+        RestartRequest(services, dependents, settle),
+        become=become,
+        deadline=Deadline(seconds),
+        progress=(steps if steps is not None else []).append,
+        verify=verify,
+    )
+
+
+def invocation(machine: Machine, unit: str) -> str:
+    return machine.console('systemctl show -p InvocationID --value "$1"', unit)
+
+
+def test_killed_dovecot_runs_again_with_its_dependents_and_proof(machine: Machine, verify: str) -> None:
+    machine.console("systemctl kill -s KILL dovecot; until ! systemctl -q is-active dovecot; do :; done")
+    machine.console("systemctl start webmail indexer; systemctl kill -s KILL dovecot")
+    old = invocation(machine, "webmail")
+    steps: list[Step] = []
+
+    outcome = restart(machine, "dovecot", verify=verify, steps=steps)
+
+    assert re.fullmatch(
+        r"running again after \d+\.\d s \(invocation [0-9a-f]{4} -> [0-9a-f]{4}\), IMAP4 OK", outcome.summary
+    )
+    assert outcome.verdict is Verdict.PROVEN
+    assert (
+        machine.console("systemctl is-active dovecot webmail indexer idle")
+        == "active\nactive\nactive\ninactive"
+    )
+    assert invocation(machine, "webmail") != old
+    assert outcome.verify == "IMAP4 OK | time=0s"
+    assert [step.name for step in steps[-2:]] == ["dependents", "verify"]
+    assert steps == list(outcome.steps)
+    assert {"dovecot.service", "webmail.service", "indexer.service"} <= set(outcome.facts_after)
+
+
+def test_dependent_that_does_not_come_back_is_started(machine: Machine) -> None:
+    machine.console("systemctl start dovecot webmail indexer; touch /run/indexer-fails-once")
+
+    outcome = restart(machine, "dovecot.service")
+
+    assert outcome.summary.endswith("), indexer.service had to be started")
+    assert outcome.verdict is Verdict.PROVEN
+    assert machine.console("systemctl is-active dovecot webmail indexer") == "active\nactive\nactive"
+
+
+def test_dependents_stay_untouched_when_asked_for(machine: Machine) -> None:
+    machine.console("systemctl start dovecot webmail indexer")
+    old, old_webmail = invocation(machine, "dovecot"), invocation(machine, "webmail")
+
+    outcome = restart(machine, "dovecot", dependents=False)
+
+    assert outcome.verdict is Verdict.PROVEN
+    assert invocation(machine, "dovecot") != old
+    assert invocation(machine, "webmail") == old_webmail
+
+
+def test_several_services_are_restarted_together(machine: Machine) -> None:
+    outcome = restart(machine, "webmail", "dovecot")
+
+    assert outcome.verdict is Verdict.PROVEN
+    assert re.fullmatch(
+        r"webmail\.service, dovecot\.service running again after \d\.\d s "
+        r"\(invocation .... -> ....; invocation .... -> ....\)",
+        outcome.summary,
+    )
+
+
+def test_unknown_service_is_a_failure_and_nothing_is_done(machine: Machine) -> None:
+    outcome = restart(machine, "dovecott")
+    assert outcome.summary == "dovecott.service does not exist on the machine (not-found); nothing was done"
+    assert outcome.verdict is Verdict.FAILED
+
+
+def test_masked_service_is_a_failure_and_nothing_is_done(machine: Machine) -> None:
+    outcome = restart(machine, "masked")
+    assert outcome.summary == (
+        "masked.service is masked, so it cannot be started (systemctl unmask masked.service); "
+        "nothing was done"
+    )
+    assert outcome.verdict is Verdict.FAILED
+
+
+def test_service_that_fails_to_start_is_a_failure_with_its_last_words(machine: Machine) -> None:
+    outcome = restart(machine, "fails")
+    assert outcome.summary.startswith("fails.service does not run: failed (exit-code); its log ends: ")
+    assert "cannot open the mail store" in outcome.summary
+    assert outcome.verdict is Verdict.FAILED
+
+
+def test_service_that_dies_after_a_second_is_a_failure(machine: Machine) -> None:
+    outcome = restart(machine, "dies", settle=3)
+    assert re.match(
+        r"dies\.service started, but died within \d\.\d s \(exit-code\); its log ends: .*lost the mail store",
+        outcome.summary,
+    )
+    assert outcome.verdict is Verdict.FAILED
+
+
+def test_crash_looping_service_is_not_proven(machine: Machine) -> None:
+    try:
+        outcome = restart(machine, "loops", settle=3)
+    finally:
+        machine.console("systemctl stop loops")
+    assert re.match(
+        r"restart asked for, but not proven: loops\.service dies and is restarted over and over \(\d+ times",
+        outcome.summary,
+    )
+    assert outcome.verdict is Verdict.NOT_PROVEN
+
+
+def test_service_that_systemd_refuses_to_start_again_is_restarted(machine: Machine) -> None:
+    machine.console("touch /run/limits-fails; for i in 1 2 3; do systemctl restart limits; done")
+    assert machine.console("systemctl start limits 2>&1 | head -n 1").startswith(
+        "Job for limits.service failed"
+    )
+    machine.console("rm /run/limits-fails")
+
+    outcome = restart(machine, "limits")
+
+    assert outcome.verdict is Verdict.PROVEN, outcome.summary
+    machine.console("systemctl stop limits")
+
+
+def test_service_that_starts_too_slowly_is_not_proven(machine: Machine) -> None:
+    try:
+        outcome = restart(machine, "slow", seconds=4)
+    finally:
+        machine.console("systemctl --no-block stop slow; systemctl kill -s KILL slow")
+    assert outcome.summary.startswith(
+        "restart asked for, but not proven: the time was up while slow.service: activating (start-pre)"
+    )
+    assert outcome.verdict is Verdict.NOT_PROVEN
+
+
+def test_verify_that_stays_bad_is_not_proven(machine: Machine) -> None:
+    outcome = restart(machine, "webmail", seconds=4, verify=f"{sys.executable} {GREETING} {ADDRESS} 1")
+    assert re.fullmatch(
+        r"running again after \d\.\d s \(invocation .... -> ....\), "
+        r"but verify still says: IMAP4 CRITICAL - Connection refused",
+        outcome.summary,
+    )
+    assert outcome.verdict is Verdict.NOT_PROVEN
+
+
+def test_account_that_is_not_root_and_has_no_sudo_is_told_the_line(machine: Machine) -> None:
+    with pytest.raises(PrivilegeMissing) as without:
+        restart(machine, "dovecot", account="plain")
+    assert "Interactive authentication required" in str(without.value) or "Access denied" in str(
+        without.value
+    )
+    with pytest.raises(PrivilegeMissing) as refused:
+        restart(machine, "dovecot", account="plain", become=True)
+    assert str(refused.value).startswith(
+        "sudo on the machine said 'sudo: a password is required': add to its sudoers (visudo): "
+        "plain ALL=(root) NOPASSWD: /usr/bin/systemctl --no-block restart dovecot.service; "
+    )
+
+
+def test_restart_of_which_sudo_allows_one_half_is_not_begun(machine: Machine) -> None:
+    line = "limited ALL=(root) NOPASSWD: /usr/bin/systemctl --no-block restart webmail.service"
+    machine.console('systemctl start webmail; printf "%s\\n" "$1" >/etc/sudoers.d/limited', line)
+    old = invocation(machine, "webmail")
+    try:
+        with pytest.raises(PrivilegeMissing, match=r"not allowed: /usr/bin/systemctl .* dovecot.service"):
+            restart(machine, "webmail", "dovecot", account="limited", become=True)
+    finally:
+        machine.console("rm /etc/sudoers.d/limited")
+    assert invocation(machine, "webmail") == old
+
+
+def test_restart_is_proven_over_a_second_link_when_the_first_is_cut(machine: Machine) -> None:
+    relay = Relay(machine.ssh_port)
+    known = machine.folder / "known_hosts.cut"
+    known.write_text(machine.known_hosts_line(relay.port))
+    target, credential = target_of(machine, relay.port), credential_for(machine)
+
+    def cut(step: Step) -> None:
+        if step.name == "restart":
+            threading.Timer(0.3, relay.cut).start()
+
+    try:
+        outcome = run(
+            lambda deadline: connect_to(target, credential, deadline=deadline, known_hosts=[str(known)]),
+            RestartRequest(("dovecot",), settle=2),
+            deadline=Deadline(20),
+            progress=cut,
+        )
+    finally:
+        relay.close()
+    assert outcome.verdict is Verdict.PROVEN, outcome.summary
+    assert relay.connections > 1
+
+
+def test_account_with_sudo_restarts(machine: Machine) -> None:
+    assert restart(machine, "dovecot", account="admin", become=True).verdict is Verdict.PROVEN
+
+
+def test_plan_says_what_would_be_done_and_does_nothing(machine: Machine) -> None:
+    machine.console("systemctl start dovecot webmail indexer")
+    old = invocation(machine, "dovecot")
+
+    lines = plan(way(machine), RestartRequest(("dovecot",)), deadline=Deadline(10))
+
+    assert lines[0] == "the machine runs systemd"
+    assert lines[1].startswith("dovecot.service: active (running), PID ")
+    assert lines[2:] == (
+        "would restart dovecot.service",
+        "would restart what depends on it and runs: indexer.service, webmail.service",
+        "would leave alone what depends on it and does not run: idle.service",
+        "would wait until all have been running for 3 s",
+    )
+    assert invocation(machine, "dovecot") == old
+
+
+@pytest.mark.parametrize("name", ["-H", "a b", "$(reboot)", "a;b", "", "x" * 300])
+def test_name_that_can_be_no_service_is_a_usage_error(machine: Machine, name: str) -> None:
+    with pytest.raises(UsageError, match="is not the name of a service"):
+        restart(machine, name)
