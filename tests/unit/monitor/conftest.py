@@ -8,11 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
-
-# How long an example takes says nothing on a busy machine.
-settings.register_profile("patient", deadline=None)
-settings.load_profile("patient")
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
