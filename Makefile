@@ -6,9 +6,11 @@ export PYTHON
 
 # What the tests start. Each is run from a private configuration, never as a service.
 DEBIAN_PACKAGES := dovecot-imapd mailutils-imap4d dnsmasq-base iproute2 openssl \
-	openssh-client sudo debootstrap systemd-container util-linux busybox samba samba-common-bin
+	openssh-client sudo debootstrap systemd-container util-linux busybox samba samba-common-bin \
+	nagios4-core nagios4-cgi icinga2-bin chromium \
+	icingaweb2-module-director icingacli postgresql php-pgsql
 
-.PHONY: demo test test-kerberos lint check-install pyz bench docs clean
+.PHONY: demo demo-nagios demo-recovery test test-kerberos lint check-install pyz bench bench-recovery docs clean
 
 # The first stamp is what a user needs, the second adds what a developer needs.
 $(VENV)/.run: setup.cfg pyproject.toml
@@ -21,6 +23,14 @@ $(VENV)/.dev: $(VENV)/.run
 
 demo: $(VENV)/.run
 	@$(BIN)/python tools/demo.py $(HOST)
+
+demo-nagios: $(VENV)/.dev
+	@tools/debian-packages nagios4-core
+	@$(BIN)/python tools/demo_nagios.py
+
+demo-recovery: $(VENV)/.run
+	@tools/debian-packages debootstrap systemd-container util-linux openssh-client
+	@$(BIN)/python tools/demo_recovery.py
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -37,6 +47,26 @@ test-kerberos: $(VENV)/.dev
 	@tools/debian-packages $(KERBEROS_PACKAGES)
 	@tools/make-venv $(VENV) --editable '.[dev,kerberos]'
 	$(BIN)/python -m pytest tests/machines/winrm/test_kerberos.py
+
+check-install: $(VENV)/.dev
+	@tools/check-install $(CURDIR)/$(BIN)/python
+
+pyz: $(VENV)/.run
+	@$(BIN)/python tools/pyz.py check_imap4.pyz
+	@echo "check_imap4.pyz is ready: put it into the plugin directory"
+
+docs: $(VENV)/.dev
+	$(BIN)/python tools/verdicts.py
+
+bench: $(VENV)/.dev
+	@tools/debian-packages monitoring-plugins-basic
+	@tools/make-venv build/bench-venv --force-reinstall --no-deps .
+	@tools/make-venv build/bench-venv .
+	$(BIN)/python benchmarks/check_process.py $(CURDIR)/build/bench-venv/bin/python
+
+bench-recovery: $(VENV)/.dev
+	@tools/debian-packages debootstrap systemd-container util-linux openssh-client
+	$(BIN)/python benchmarks/restart_service.py
 
 clean:
 	rm -rf $(VENV) build dist check_imap4.pyz *.egg-info

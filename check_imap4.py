@@ -52,10 +52,20 @@ def main(argv: Sequence[str]) -> tuple[int, str]:
 
 def run() -> NoReturn:
     """The program: print, and exit with the verdict, also where nobody listens."""
+    _occupy_standard_streams()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
     code, text = main(sys.argv[1:])
     _finish(code, text)
+
+
+def _occupy_standard_streams() -> None:
+    """Open what the caller left closed, or a socket would get the number that output is written to."""
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number
 
 
 def _stop(number: int, _frame: FrameType | None) -> NoReturn:

@@ -6,6 +6,10 @@ they are not changed, only added to.
 
 from __future__ import annotations
 
+_NOT_IMAP4 = "the service, or what stands before it, does not behave as an IMAP4 server"
+_HUNG = "the session began but came to a halt: the service is overloaded or hung"
+_HUNG_UP = "the service hung up in the middle of the session; see its log"
+
 HINTS = {
     "dns.not_found": "the name has no address here; compare: getent ahosts NAME",
     "dns.timeout": "the name servers in /etc/resolv.conf do not answer",
@@ -19,19 +23,33 @@ HINTS = {
     "tls.expired": "renew the certificate; then restart the service, since many read it only at start",
     "tls.name": "test by a name that is in the certificate, or give that name with --server-name",
     "tls.timeout": "the server accepts connections but does not get on with TLS; is it overloaded?",
-    "starttls.refused": "does the server allow STARTTLS on this port, and has it a certificate?",
-    "starttls.injection": "someone on the way adds text to the connection, or the server is broken",
     "greeting.timeout": "the port is open but the service is silent: overloaded, hung, or a TLS port (--tls)",
     "greeting.closed": "the service hangs up on new connections; see its log",
     "greeting.bye": "the service refuses sessions; the reason is in its text or its log",
     "greeting.protocol": "another service listens on this port",
     "greeting.too_long": "another service listens on this port",
+    "starttls.refused": "does the server allow STARTTLS on this port, and has it a certificate?",
+    "starttls.injection": "someone on the way adds text to the connection, or the server is broken",
+    "starttls.timeout": _HUNG,
+    "starttls.closed": _HUNG_UP,
+    "starttls.protocol": _NOT_IMAP4,
+    "starttls.too_long": _NOT_IMAP4,
     "capability.missing": "the server's configuration has changed, or another server answers",
+    "capability.timeout": _HUNG,
+    "capability.closed": _HUNG_UP,
+    "capability.protocol": _NOT_IMAP4,
+    "capability.too_long": _NOT_IMAP4,
     "login.refused": "wrong user or password, or the account is closed",
-    "logout.timeout": "the session began but did not end: the service is overloaded or hung",
-    "logout.too_long": "the service, or what stands before it, does not behave as an IMAP4 server",
+    "login.timeout": _HUNG,
+    "login.closed": _HUNG_UP,
+    "login.protocol": _NOT_IMAP4,
+    "login.too_long": _NOT_IMAP4,
+    "logout.timeout": _HUNG,
+    "logout.closed": _HUNG_UP,
+    "logout.protocol": _NOT_IMAP4,
+    "logout.too_long": _NOT_IMAP4,
 }
-"""What to do about a cause, for ``-v``. Causes that are not here have no better hint than their text."""
+"""Every cause, and what to do about it, for ``-v``."""
 
 
 class Failed(Exception):

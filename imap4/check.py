@@ -110,7 +110,7 @@ class Imap4Test(Resource):  # type: ignore[misc]
         else:
             yield from self._phases(self.results[0], ("resolve",))
             for result in self.results:
-                yield self._seconds(f"time_{result.address or 'none'}", result.seconds, "phase")
+                yield self._seconds(f"time_{result.address}", result.seconds, "phase")
         days = [result.days_left for result in self.results if result.days_left is not None]
         if days:
             yield Metric("certificate", min(days), context="certificate")
@@ -167,7 +167,9 @@ class CertificateContext(Context):  # type: ignore[misc]
 
     def evaluate(self, metric: Metric, resource: Imap4Test) -> Result:
         days = metric.value
-        hint = f"certificate ends in {days:.1f} days" if days >= 0 else "certificate has ended"
+        hint = (
+            f"certificate ends in {days:.1f} days" if days >= 0 else f"certificate ended {-days:.1f} days ago"
+        )
         if self.critical is not None and days < self.critical:
             return Result(Critical, hint, metric)
         if self.warning is not None and days < self.warning:

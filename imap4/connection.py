@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from .causes import Failed
 from .deadline import Deadline
 from .options import UsageError
+from .protocol import looks_like
 from .resolver import Address
 from .text import clean
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 CLOSING_GRACE = 0.25
 """Seconds that a peer gets to close its side after us; it does not count as part of the test."""
+
+HURRIED_GRACE = 0.1
+"""The same where the test's time is already over."""
 
 _RECEIVE = 4096
 _MAX_DIALOGUE = 100
@@ -113,7 +117,7 @@ class Connection:
         A peer that does not close its side, or leaves out its close_notify, is left after a short
         grace. Never raises.
         """
-        grace = Deadline(CLOSING_GRACE)
+        grace = Deadline(HURRIED_GRACE if self.deadline.expired else CLOSING_GRACE)
         sock = self._socket
         with sock:
             try:
@@ -177,7 +181,8 @@ class Connection:
         return Failed(f"{phase}.timeout", text, out_of_time=True)
 
     def _said(self) -> str:
-        return clean(bytes(self._buffer[:400]))
+        start = bytes(self._buffer[:400])
+        return (not self._greeted and looks_like(start)) or clean(start)
 
     def _note(self, who: str, line: bytes) -> None:
         if line and len(self.dialogue) < _MAX_DIALOGUE:
@@ -253,9 +258,11 @@ def _explained(error: OSError, deadline: Deadline) -> Failed:
     if error.errno in _REFUSED:
         return Failed("connect.refused", _REFUSED[error.errno])
     if error.errno in _RESET:
-        return Failed("connect.reset", "connection reset")
+        return Failed("connect.reset", "connection reset before the greeting")
     if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS):
         raise error
+    if error.errno == errno.EINVAL:  # ip-route(8): what connect(2) says of a blackhole route
+        return Failed("connect.unreachable", "a blackhole route of this machine drops the packets")
     return Failed("connect.unreachable", _strerror(error))
 
 

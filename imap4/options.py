@@ -8,14 +8,11 @@ import socket
 from collections.abc import Sequence
 from typing import Any, NamedTuple, NoReturn
 
-from . import __version__
+from . import __version__, values
 from .text import clean
 
 IMAP_PORT = 143
 IMAPS_PORT = 993
-MAX_NAME = 64
-MAX_TIMEOUT = 86400.0
-STATES = ("ok", "warning", "critical", "unknown")
 
 
 class UsageError(Exception):
@@ -41,7 +38,7 @@ class Options(NamedTuple):
     all_addresses: bool
     timeout: float
     timeout_state: str
-    """One of STATES: the verdict where time runs out."""
+    """One of ``values.STATES``: the verdict where time runs out."""
     warning: str
     """Range on the whole time, in the guidelines' syntax; empty for none."""
     critical: str
@@ -88,6 +85,7 @@ def parse_arguments(argv: Sequence[str]) -> Options:
         UsageError: it is wrong; the text is one line.
         HelpWanted: it asks for help or the version.
     """
+    _reject_lost_values(argv)
     given = _parser().parse_args(list(argv))
     _reject_contradictions(given)
     host, unix_path = _target(given.host)
@@ -167,7 +165,12 @@ def _add_general(group: argparse._ArgumentGroup) -> None:
     add("-h", "--help", action=_Help, nargs=0, help="print this and exit 3")
     add("-V", "--version", action=_Version, nargs=0, help="print the version and exit 3")
     add("-v", "--verbose", action="count", default=0, help="more lines; -vv phases, -vvv the dialogue")
-    add("--name", type=_name, default="IMAP4", help="begins the status line, at most 64 characters (IMAP4)")
+    add(
+        "--name",
+        type=values.name,
+        default="IMAP4",
+        help="begins the status line, at most 64 characters (IMAP4)",
+    )
 
 
 def _add_target(group: argparse._ArgumentGroup) -> None:
@@ -175,15 +178,15 @@ def _add_target(group: argparse._ArgumentGroup) -> None:
     add(
         "-H", "--host", metavar="HOST", required=True, help="name, address, or absolute path of a Unix socket"
     )
-    add("-p", "--port", type=_port, metavar="PORT", help="TCP port (143; 993 with --tls)")
+    add("-p", "--port", type=values.port, metavar="PORT", help="TCP port (143; 993 with --tls)")
     add("-4", dest="ipv4", action="store_true", help="IPv4 only")
     add("-6", dest="ipv6", action="store_true", help="IPv6 only")
-    add("--source", type=_address, metavar="ADDRESS", help="local address to connect from")
+    add("--source", type=values.address, metavar="ADDRESS", help="local address to connect from")
     add("--all-addresses", action="store_true", help="test every address of the name; the worst verdict wins")
     add(
         "-t",
         "--timeout",
-        type=_timeout,
+        type=values.timeout,
         default=(10.0, "critical"),
         metavar="SECONDS[:STATE]",
         help="maximum duration of the whole test (10), and the state where it is outlasted (critical)",
@@ -192,10 +195,14 @@ def _add_target(group: argparse._ArgumentGroup) -> None:
 
 def _add_judgement(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
-    add("-w", "--warning", type=_range, metavar="RANGE", help="WARNING where the time is outside")
-    add("-c", "--critical", type=_range, metavar="RANGE", help="CRITICAL where the time is outside")
+    add("-w", "--warning", type=values.threshold, metavar="RANGE", help="WARNING where the time is outside")
+    add("-c", "--critical", type=values.threshold, metavar="RANGE", help="CRITICAL where the time is outside")
     add(
-        "-e", "--expect", type=_regex, metavar="REGEX", help="pass a greeting that this is found in, no other"
+        "-e",
+        "--expect",
+        type=values.regex,
+        metavar="REGEX",
+        help="pass a greeting that this is found in, no other",
     )
     add("--no-preauth", action="store_true", help="WARNING where the greeting is PREAUTH")
     add(
@@ -208,7 +215,7 @@ def _add_judgement(group: argparse._ArgumentGroup) -> None:
         "--capability",
         action="append",
         default=[],
-        type=_capability,
+        type=values.capability,
         metavar="NAME",
         help="the server must offer it; may be given again",
     )
@@ -219,7 +226,12 @@ def _add_tls(group: argparse._ArgumentGroup) -> None:
     add("-S", "--tls", action="store_true", help="TLS from the first byte (IMAPS)")
     add("--starttls", action="store_true", help="TLS by the STARTTLS command")
     add("--ca-file", metavar="FILE", help="trust these certificates instead of the system's")
-    add("--server-name", type=_text, metavar="NAME", help="name in the certificate, where it is not HOST")
+    add(
+        "--server-name",
+        type=values.server_name,
+        metavar="NAME",
+        help="name in the certificate, where it is not HOST",
+    )
     add("--insecure", action="store_true", help="do not verify the certificate; allow --login without TLS")
     add("--tls-min", choices=("1.2", "1.3"), default="1.2", help="oldest TLS version to speak (1.2)")
     add("--client-cert", metavar="FILE", help="certificate to show, PEM")
@@ -227,7 +239,7 @@ def _add_tls(group: argparse._ArgumentGroup) -> None:
     add(
         "-D",
         "--certificate",
-        type=_days,
+        type=values.days,
         metavar="DAYS[,DAYS]",
         help="WARNING, and CRITICAL, where the certificate has fewer days left",
     )
@@ -236,9 +248,21 @@ def _add_tls(group: argparse._ArgumentGroup) -> None:
 def _add_login(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     add("--login", action="store_true", help="log in as well; no mailbox is opened")
-    add("--user", type=_text, metavar="USER")
+    add("--user", type=values.text, metavar="USER")
     add("--password-file", metavar="FILE", help="its first line is the password")
-    add("--password-fd", type=_descriptor, metavar="FD", help="read the password from this file descriptor")
+    add(
+        "--password-fd",
+        type=values.descriptor,
+        metavar="FD",
+        help="read the password from this file descriptor",
+    )
+
+
+def _reject_lost_values(argv: Sequence[str]) -> None:
+    """Refuse ``--option=--``, of which argparse before Python 3.13 loses the value without a word."""
+    for argument in argv:
+        if argument.endswith("--") and re.fullmatch("--[a-z-]+=--|-[A-Za-z]--", argument):
+            raise UsageError(f"{argument[:-2]}: -- is no value (see --help)")
 
 
 def _reject_contradictions(given: argparse.Namespace) -> None:
@@ -301,128 +325,24 @@ def _target(given: str) -> tuple[str, str | None]:
             raise UsageError("argument -H/--host: the path of a Unix socket has at most 107 bytes")
         return "", given
     if given.startswith("["):
-        if given.endswith("]") and _family_of(given[1:-1]) == socket.AF_INET6:
+        if given.endswith("]") and values.family_of(given[1:-1]) == socket.AF_INET6:
             return given[1:-1], None
         raise UsageError(
             f"argument -H/--host: {clean(given)} is no IPv6 address in brackets; -p gives the port"
         )
-    if ":" in given and _family_of(given) is None:
+    if ":" in given and values.family_of(given) is None:
         raise UsageError(f"argument -H/--host: {clean(given)} is no host; -p gives the port")
-    if _family_of(given) is None:
-        _reject_bad_name(given)
+    if values.family_of(given) is None and not values.is_name(given):
+        raise UsageError(f"argument -H/--host: {clean(given)} is no host name (see --help)")
     return given, None
-
-
-def _reject_bad_name(host: str) -> None:
-    """Refuse what no resolver can be asked: RFC 1035 section 2.3.4 limits labels to 63 bytes."""
-    try:
-        encoded = host.encode("ascii" if host.isascii() else "idna")
-    except UnicodeError:
-        encoded = b".."
-    labels = encoded.removesuffix(b".").split(b".")
-    printable = all(0x21 <= byte <= 0x7E for byte in encoded)
-    if not printable or len(encoded) > 254 or not all(1 <= len(label) <= 63 for label in labels):
-        raise UsageError(f"argument -H/--host: {clean(host)!r} is no host name (see --help)")
 
 
 def _family(given: argparse.Namespace, host: str) -> int:
     """The address family that -4, -6, --source and a literal address leave."""
     wanted = socket.AF_INET if given.ipv4 else socket.AF_INET6 if given.ipv6 else socket.AF_UNSPEC
-    literal = _family_of(host)
-    source = _family_of(given.source) if given.source else None
+    literal = values.family_of(host)
+    source = values.family_of(given.source) if given.source else None
     families = {family for family in (wanted or None, literal, source) if family is not None}
     if len(families) > 1:
         raise UsageError("-H, --source, -4 and -6 name different address families")
     return families.pop() if families else socket.AF_UNSPEC
-
-
-def _family_of(text: str) -> int | None:
-    """The family of a literal address; None for anything else."""
-    for family in (socket.AF_INET, socket.AF_INET6):
-        try:
-            socket.inet_pton(family, text.partition("%")[0] if family == socket.AF_INET6 else text)
-        except (OSError, ValueError):
-            continue
-        return family
-    return None
-
-
-def _name(text: str) -> str:
-    name = clean(text, MAX_NAME + 1)
-    if not name or len(text) > MAX_NAME:
-        raise argparse.ArgumentTypeError(f"a name has 1 to {MAX_NAME} printable characters")
-    return name
-
-
-def _text(text: str) -> str:
-    if not text or "\0" in text:
-        raise argparse.ArgumentTypeError("it must not be empty or hold a NUL")
-    return text
-
-
-def _port(text: str) -> int:
-    if not re.fullmatch("[0-9]{1,5}", text) or not 1 <= int(text) <= 65535:
-        raise argparse.ArgumentTypeError(f"{clean(text)} is no port (1 to 65535)")
-    return int(text)
-
-
-def _address(text: str) -> str:
-    bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
-    if _family_of(bare) is None:
-        raise argparse.ArgumentTypeError(f"{clean(text)} is no IPv4 or IPv6 address")
-    return bare
-
-
-def _timeout(text: str) -> tuple[float, str]:
-    number, colon, state = text.partition(":")
-    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", number):
-        raise argparse.ArgumentTypeError(f"{clean(text)} is no time in seconds, such as 10 or 2.5")
-    if not 0 < float(number) <= MAX_TIMEOUT:
-        raise argparse.ArgumentTypeError(f"the time must be above 0 and at most {MAX_TIMEOUT:.0f} s")
-    if colon and state.lower() not in STATES:
-        raise argparse.ArgumentTypeError(f"{clean(state)} is none of the states {', '.join(STATES)}")
-    return float(number), state.lower() if colon else "critical"
-
-
-def _range(text: str) -> str:
-    """Check a threshold range against the guidelines' syntax; nagiosplugin takes more, and less well."""
-    number = r"-?[0-9]{1,9}(?:\.[0-9]{1,9})?"
-    match = re.fullmatch(rf"@?(?:({number}):({number})|{number}:?|~:{number})", text)
-    if not match:
-        raise argparse.ArgumentTypeError(f"{clean(text)} is no range such as 10, 10:, ~:10, 10:20 or @10:20")
-    start, end = match.groups()
-    if start is not None and float(start) > float(end):
-        raise argparse.ArgumentTypeError(f"{clean(text)}: the range ends before it starts")
-    return text
-
-
-def _regex(text: str) -> str:
-    try:
-        re.compile(text)
-    except (re.error, RecursionError, OverflowError) as error:
-        raise argparse.ArgumentTypeError(f"{clean(text)} is no regular expression: {error}") from None
-    return text
-
-
-def _capability(text: str) -> str:
-    # An atom: RFC 9051 section 9, "capability" and "atom-specials".
-    if not re.fullmatch(r"""[^\x00-\x20\x7f-\U0010ffff(){%*"\\\]]+""", text):
-        raise argparse.ArgumentTypeError(f"{clean(text)} is no capability name")
-    return text.upper()
-
-
-def _days(text: str) -> tuple[float, float | None]:
-    if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?(,[0-9]{1,6}(\.[0-9]{1,6})?)?", text):
-        raise argparse.ArgumentTypeError(f"{clean(text)} is no number of days, or two, such as 30 or 30,14")
-    warning, _, critical = text.partition(",")
-    if critical and float(critical) > float(warning):
-        raise argparse.ArgumentTypeError(
-            "the first number is for WARNING, the second, not larger, for CRITICAL"
-        )
-    return float(warning), float(critical) if critical else None
-
-
-def _descriptor(text: str) -> int:
-    if not re.fullmatch("[0-9]{1,6}", text):
-        raise argparse.ArgumentTypeError(f"{clean(text)} is no file descriptor")
-    return int(text)

@@ -40,6 +40,7 @@ def _read_file(path: str) -> bytes:
 def _read_descriptor(descriptor: int, deadline: Deadline) -> bytes:
     data = b""
     try:
+        os.fstat(descriptor)  # select(2) waits in vain for a number beyond the table of descriptors
         while b"\n" not in data and len(data) < _MAX:
             if not select.select([descriptor], [], [], deadline.left)[0]:
                 raise UsageError(f"argument --password-fd: nothing came on descriptor {descriptor} in time")

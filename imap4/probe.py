@@ -33,7 +33,7 @@ class ProbeResult(NamedTuple):
     """What was found out about one address, or about a name that led to none."""
 
     address: str
-    """Empty where none was connected to."""
+    """Empty where none of several was connected to, or there was none."""
     failure: Failure | None
     seconds: float
     """The whole test, from resolving to the end of LOGOUT."""
@@ -109,6 +109,7 @@ def _probe_all(
 
     def test(address: Address) -> ProbeResult:
         one = _Test(options, prepared, deadline)
+        one.address = address.text
         one.phases.extend(phases)
         return one.run([address])
 
@@ -126,6 +127,7 @@ class _Test:
         self.phases: list[tuple[str, float]] = []
         self.remarks: list[str] = []
         self.details: list[str] = []
+        self.address = ""
         self.connection: Connection | None = None
         self.session: Session | None = None
         self.days_left: float | None = None
@@ -155,6 +157,7 @@ class _Test:
     def _connect(self, addresses: list[Address]) -> None:
         connection, dead = self._phase("connect", connect, addresses, self.options.source, self.deadline)
         self.connection = connection
+        self.address = connection.address.text
         for address, failed in dead:
             self.remarks.append(f"{address.text}: {failed.text}")
         self.details.append(f"connected to {connection.address.text}")
@@ -187,8 +190,17 @@ class _Test:
             self.logged_out = True
 
     def _upgrade(self, session: Session) -> None:
+        from .tls import NOT_TLS
+
         session.request_starttls()
-        self._start_tls(session.connection)
+        try:
+            self._start_tls(session.connection)
+        except Failed as failed:
+            if failed.text != NOT_TLS:
+                raise
+            # The port is right, the server (or someone on the way) went on in the clear.
+            text = "the server answers STARTTLS with OK, but does not begin TLS"
+            raise Failed(failed.cause, text) from None
 
     def _start_tls(self, connection: Connection) -> None:
         from . import tls
@@ -214,7 +226,7 @@ class _Test:
         if session is not None and session.greeting:
             greeting = session.status.kind if session.status is not None else "other"
         return ProbeResult(
-            address=self.connection.address.text if self.connection is not None else "",
+            address=self.address,
             failure=Failure(failed.cause, failed.text, failed.out_of_time) if failed else None,
             seconds=self.deadline.elapsed,
             phases=tuple(self.phases),

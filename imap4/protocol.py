@@ -29,8 +29,8 @@ _STRANGERS = (
     (b"200 ", "an NNTP greeting"),
     (b"201 ", "an NNTP greeting"),
     (b'"IMPLEMENTATION"', "a ManageSieve greeting"),
-    (b"\x15\x03", "TLS: the port wants --tls"),
-    (b"\x16\x03", "TLS: the port wants --tls"),
+    (b"\x15\x03", "TLS (the port wants --tls)"),
+    (b"\x16\x03", "TLS (the port wants --tls)"),
     (b"\xff\xfb", "Telnet"),
     (b"\xff\xfd", "Telnet"),
 )
@@ -129,8 +129,10 @@ def looks_like(start: bytes) -> str:
     """Say what a first line, or the start of one, looks like.
 
     Returns:
-        A phrase such as ``a POP3 greeting``; empty where nothing is known of it.
+        A phrase such as ``a POP3 greeting``; empty where it looks like nothing in particular.
     """
+    if not start.strip():
+        return "an empty line"
     for prefix, what in _STRANGERS:
         if start.startswith(prefix):
             return what

@@ -31,6 +31,12 @@ def clean(text: str | bytes, limit: int = MAX_TEXT) -> str:
     return text if len(text) <= limit else text[: limit - 3].rstrip() + "..."
 
 
+def said(what: str, text: str | bytes) -> str:
+    """``what: text``, the text cleaned; only ``what`` where nothing is left of it."""
+    cleaned = clean(text)
+    return f"{what}: {cleaned}" if cleaned else what
+
+
 def _printable(character: str) -> str:
     if character == "\N{REPLACEMENT CHARACTER}":
         return "?"

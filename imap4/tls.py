@@ -18,11 +18,12 @@ _NOT_YET_VALID = 9
 _EXPIRED = 10
 _WRONG_NAME = (62, 63, 64)
 
+NOT_TLS = "the server does not speak TLS on this port"
+
 # OpenSSL's reasons, and what they mean to an administrator.
 _REASONS = {
-    "WRONG_VERSION_NUMBER": "the server does not speak TLS on this port",
-    "HTTP_REQUEST": "the server does not speak TLS on this port",
-    "UNEXPECTED_EOF_WHILE_READING": "the server closed the connection during the TLS handshake",
+    "WRONG_VERSION_NUMBER": NOT_TLS,
+    "HTTP_REQUEST": NOT_TLS,
     "UNSUPPORTED_PROTOCOL": "the server speaks only older versions of TLS",
     "TLSV1_ALERT_PROTOCOL_VERSION": "the server does not speak a TLS version that is allowed here",
     "TLSV13_ALERT_CERTIFICATE_REQUIRED": "the server wants a client certificate",
@@ -36,7 +37,10 @@ _REASONS = {
 
 
 def make_context(options: Options) -> ssl.SSLContext:
-    """The client's side of TLS as the options want it. Nothing is taken from the environment.
+    """The client's side of TLS as the options want it; no key log, whatever the environment says.
+
+    Of the environment only SSL_CERT_FILE and SSL_CERT_DIR count, by which OpenSSL itself can be told
+    where the system's store is.
 
     Raises:
         UsageError: a file is missing, unreadable or not what it should be.
@@ -63,8 +67,15 @@ def server_name(options: Options) -> str | None:
 
 
 def wrap(context: ssl.SSLContext, sock: socket.socket, name: str | None) -> ssl.SSLSocket:
-    """Put TLS around a connected socket, without a word to the peer yet."""
-    return context.wrap_socket(sock, server_hostname=name, do_handshake_on_connect=False)
+    """Put TLS around a connected socket, without a word to the peer yet.
+
+    Raises:
+        Failed: ``tls.handshake``, where the peer has gone already.
+    """
+    try:
+        return context.wrap_socket(sock, server_hostname=name, do_handshake_on_connect=False)
+    except OSError as error:
+        raise _broken_off(error) from None
 
 
 def shake_hands(sock: Any, deadline: Deadline) -> None:
@@ -83,10 +94,15 @@ def shake_hands(sock: Any, deadline: Deadline) -> None:
     except ssl.SSLCertVerificationError as error:
         raise _untrusted(error) from None
     except OSError as error:
-        failure = explained(error)
-        raise failure or Failed(
-            "tls.handshake", "the server closed the connection during the TLS handshake"
-        ) from None
+        raise _broken_off(error) from None
+
+
+def _broken_off(error: OSError) -> Failed:
+    """Why a handshake was not finished: OpenSSL's reason, or the peer hung up."""
+    # A closed connection is one of these two, which differs with the version of OpenSSL, or a reset.
+    closed = isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError)
+    failure = None if closed else explained(error)
+    return failure or Failed("tls.handshake", "the server closed the connection during the TLS handshake")
 
 
 def explained(error: OSError) -> Failed | None:
@@ -94,7 +110,9 @@ def explained(error: OSError) -> Failed | None:
     if not isinstance(error, ssl.SSLError):
         return None
     reason = error.reason or ""
-    text = _REASONS.get(reason) or clean(f"TLS error: {reason.replace('_', ' ').lower() or error}")
+    # Without a reason there is only Python's text, which ends with a place in its source.
+    words = reason.replace("_", " ").lower() or str(error.strerror).partition(" (_ssl.c")[0]
+    text = _REASONS.get(reason) or clean(f"TLS error: {words}")
     return Failed("tls.handshake", text)
 
 

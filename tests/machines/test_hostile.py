@@ -1,0 +1,106 @@
+"""Every row of the table against a real socket: the whole line, the exit code, the perfdata, the time."""
+
+from __future__ import annotations
+
+import re
+import socket
+from pathlib import Path
+
+import pytest
+
+from imap4.causes import HINTS
+from tests.machines.cases import CASES, PASSWORD, Case
+from tests.machines.plugin import run
+from tests.machines.scripted import Peer, ScriptedServer, closed_port, good
+from tools.verdicts import CAUSES_PAGE, PAGE, causes_page, page
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_case_has_its_verdict(case: Case, tmp_path: Path) -> None:
+    password_file = tmp_path / "password"
+    password_file.write_text(PASSWORD + "\n")
+    options = [str(password_file) if option == "PASSWORD_FILE" else option for option in case.options]
+    timeout = options[options.index("-t") + 1] if "-t" in options else "10"
+    with ScriptedServer(case.script) as server:
+        result = run("-H", "127.0.0.1", "-p", str(server.port), *options, timeout=timeout)
+    assert result.line.replace(f":{server.port} ", ":PORT ") == case.line
+    assert result.code == case.exit_code
+    assert result.perfdata == " ".join(("time", *case.phases))
+    assert result.output.count("\n") == 1
+
+
+def test_refused_connection_is_critical() -> None:
+    with closed_port() as port:
+        result = run("-H", "127.0.0.1", "-p", str(port))
+    assert result.line == f"IMAP4 CRITICAL - 127.0.0.1:{port} connection refused [connect.refused]"
+    assert result.code == 2
+    assert result.perfdata == "time resolve"
+
+
+def test_unroutable_address_is_critical_and_not_unknown() -> None:
+    # The broadcast address of the loopback network is refused by the kernel itself.
+    result = run("-H", "127.255.255.255", "-p", "143")
+    assert (result.code, result.line.partition(" - ")[0]) == (2, "IMAP4 CRITICAL")
+
+
+def test_connection_is_closed_without_a_reset() -> None:
+    with ScriptedServer(good) as server:
+        for _ in range(5):
+            assert run("-H", "127.0.0.1", "-p", str(server.port)).code == 0
+    assert server.resets == 0
+    assert server.connections == 5
+
+
+def test_server_that_goes_on_talking_after_logout_gets_no_reset() -> None:
+    ended: list[int] = []
+
+    def script(peer: Peer) -> None:
+        good(peer)
+        peer.send("* 1 EXISTS\r\n" * 2000)
+        while peer.socket.recv(4096):
+            pass
+        peer.pause(0.1)  # a reset would come behind the end of the stream
+        ended.append(peer.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
+
+    with ScriptedServer(script) as server:
+        assert run("-H", "127.0.0.1", "-p", str(server.port)).code == 0
+    assert (server.resets, ended) == (0, [0])
+
+
+def test_addresses_in_brackets_are_the_same() -> None:
+    with ScriptedServer(good, host="::1") as server:
+        for host in ("::1", "[::1]"):
+            result = run("-H", host, "-p", str(server.port))
+            assert result.line == f"IMAP4 OK - [::1]:{server.port} greeting in T s, logged out"
+            assert result.code == 0
+
+
+def test_source_address_is_used() -> None:
+    seen: list[str] = []
+
+    def script(peer: Peer) -> None:
+        seen.append(peer.socket.getpeername()[0])
+        good(peer)
+
+    with ScriptedServer(script) as server:
+        result = run("-H", "127.0.0.1", "-p", str(server.port), "--source", "127.0.0.9")
+    assert result.code == 0
+    assert seen == ["127.0.0.9"]
+
+
+def test_foreign_source_address_is_wrong_use() -> None:
+    result = run("-H", "127.0.0.1", "--source", "192.0.2.1")
+    assert result.line == (
+        "IMAP4 UNKNOWN - argument --source: cannot connect from 192.0.2.1: cannot assign requested address"
+    )
+    assert result.code == 3
+
+
+def test_pages_are_made_from_the_code() -> None:
+    assert PAGE.read_text() == page(), "run: make docs"
+    assert CAUSES_PAGE.read_text() == causes_page(), "run: make docs"
+
+
+def test_every_cause_of_the_table_has_a_hint() -> None:
+    found = [re.search(r"\[([a-z_.]+)\]$", case.line) for case in CASES]
+    assert {match[1] for match in found if match} <= HINTS.keys()

@@ -1,0 +1,49 @@
+"""``make pyz``: the check with nagiosplugin inside, as one executable file.
+
+Usage: pyz.py OUTPUT
+"""
+
+from __future__ import annotations
+
+import compileall
+import importlib.metadata
+import py_compile
+import shutil
+import sys
+import tempfile
+import zipapp
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+_START = "from check_imap4 import run\nrun()\n"
+_LEFT_OUT = shutil.ignore_patterns("__pycache__", "examples")
+
+
+def build(output: Path) -> None:
+    """Write the executable file, from this checkout and the nagiosplugin that is installed here."""
+    with tempfile.TemporaryDirectory() as folder:
+        inside = Path(folder)
+        shutil.copy(ROOT / "check_imap4.py", inside)
+        shutil.copytree(ROOT / "imap4", inside / "imap4", ignore=_LEFT_OUT)
+        _add_nagiosplugin(inside)
+        (inside / "__main__.py").write_text(_START)
+        # Byte code beside the source, in the old place, which is where zipimport looks. Another Python
+        # version ignores it and compiles the source.
+        mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
+        compileall.compile_dir(folder, quiet=1, legacy=True, invalidation_mode=mode)
+        zipapp.create_archive(folder, output, interpreter="/usr/bin/env python3")
+    output.chmod(0o755)
+
+
+def _add_nagiosplugin(inside: Path) -> None:
+    """Copy the package, and its licence, which has to go with it."""
+    installed = importlib.metadata.distribution("nagiosplugin")
+    shutil.copytree(str(installed.locate_file("nagiosplugin")), inside / "nagiosplugin", ignore=_LEFT_OUT)
+    for file in installed.files or ():
+        if file.name.startswith("LICENSE"):
+            shutil.copy(str(file.locate()), inside / "nagiosplugin" / file.name)
+
+
+if __name__ == "__main__":
+    build(Path(sys.argv[1]))
