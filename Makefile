@@ -7,9 +7,10 @@ export PYTHON
 # What the tests start. Each is run from a private configuration, never as a service.
 DEBIAN_PACKAGES := dovecot-imapd mailutils-imap4d dnsmasq-base iproute2 openssl \
 	openssh-client sudo debootstrap systemd-container util-linux busybox samba samba-common-bin \
-	nagios4-core
+	nagios4-core nagios4-cgi icinga2-bin chromium \
+	icingaweb2-module-director icingacli postgresql php-pgsql
 
-.PHONY: demo demo-recovery test lint check-install pyz bench bench-recovery soak docs clean
+.PHONY: demo demo-nagios demo-recovery test test-kerberos lint check-install pyz bench bench-recovery soak docs clean
 
 # The first stamp is what a user needs, the second adds what a developer needs.
 $(VENV)/.run: setup.cfg pyproject.toml
@@ -23,6 +24,10 @@ $(VENV)/.dev: $(VENV)/.run
 demo: $(VENV)/.run
 	@$(BIN)/python tools/demo.py $(HOST)
 
+demo-nagios: $(VENV)/.dev
+	@tools/debian-packages nagios4-core
+	@$(BIN)/python tools/demo_nagios.py
+
 demo-recovery: $(VENV)/.run
 	@tools/debian-packages debootstrap systemd-container util-linux openssh-client
 	@$(BIN)/python tools/demo_recovery.py
@@ -35,6 +40,13 @@ lint: $(VENV)/.dev
 test: $(VENV)/.dev
 	@tools/debian-packages $(DEBIAN_PACKAGES)
 	$(BIN)/python -m pytest
+
+# Apart, because its Python part is compiled: it needs a compiler and Kerberos' headers.
+KERBEROS_PACKAGES := krb5-kdc krb5-admin-server krb5-user libkrb5-dev gcc python3-dev
+test-kerberos: $(VENV)/.dev
+	@tools/debian-packages $(KERBEROS_PACKAGES)
+	@tools/make-venv $(VENV) --editable '.[dev,kerberos]'
+	$(BIN)/python -m pytest tests/machines/winrm/test_kerberos.py
 
 check-install: $(VENV)/.dev
 	@tools/check-install $(CURDIR)/$(BIN)/python

@@ -14,10 +14,10 @@ from dataclasses import fields
 
 from recovery import vault
 from recovery.files import locked, make_folder, remove_leftovers, replace_file
+from recovery.methods import METHODS, NEEDING_PASSWORD, WITH_KEY, is_winrm
 from recovery.model import Credential, Secret, UsageError
 from recovery.places import Places
 
-METHODS = ("ssh-password", "ssh-key", "ssh-agent")
 SECRETS = ("password", "private_key", "passphrase")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}", re.ASCII)
 _ACCOUNT = re.compile(r"(?:[^\\@\s]+\\)?[^\\\s]+(?:@[^\\@\s]+)?")
@@ -43,11 +43,15 @@ def check_whole(credential: Credential) -> None:
     if credential.method not in METHODS:
         raise UsageError(f"--method {credential.method!r} is none of {', '.join(METHODS)}")
     has_key = bool(credential.private_key or credential.private_key_file)
-    if credential.method == "ssh-password" and not credential.password:
-        raise UsageError("method ssh-password needs a password: --password-prompt, -stdin or -fd")
-    if credential.method == "ssh-key" and not has_key:
+    if credential.method in NEEDING_PASSWORD and not credential.password:
+        raise UsageError(f"method {credential.method} needs a password: --password-prompt, -stdin or -fd")
+    if credential.method in WITH_KEY and not has_key:
         raise UsageError(
-            "method ssh-key needs a key: --private-key-file, --private-key-import, -stdin or -fd"
+            f"method {credential.method} needs a key: --private-key-file, --private-key-import, -stdin or -fd"
+        )
+    if credential.become and is_winrm(credential.method):
+        raise UsageError(
+            f"method {credential.method} knows no sudo: leave --become out and grant rights there"
         )
 
 

@@ -59,6 +59,12 @@ class Link:
         self._transport = self._connect(deadline)
         return self._try(self._transport, script, arguments, deadline, stdin, environment, keep)
 
+    def language(self, deadline: Deadline) -> str:
+        """What scripts the machine takes: ``sh`` or ``powershell``; connects where there is no link yet."""
+        if self._transport is None:
+            self._transport = self._connect(deadline)
+        return self._transport.language
+
     def _try(
         self,
         transport: Transport,
@@ -144,7 +150,7 @@ def refuse_without_privilege(
         PrivilegeMissing: with the lines.
     """
     refused = _SUDO_REFUSED.search(result.stderr) or (not only_sudo and _REFUSED.search(result.stderr))
-    if result.ok or not refused:
+    if result.ok or not refused or link.language(deadline) != "sh":
         return
     said = result.stderr.decode("utf-8", "replace").strip().splitlines()[0]
     account = link.ask("id -un", deadline=deadline).strip()

@@ -70,6 +70,10 @@ class Target:
     machine: str
     address: str
     port: int | None = None
+    scheme: str | None = None
+    """WinRM: ``https`` or ``http`` (sealed messages); None is HTTPS, but HTTP on port 5985."""
+    ca_file: str | None = None
+    """WinRM: PEM certificates to trust instead of the system's."""
 
 
 class Ended(Enum):
@@ -106,6 +110,9 @@ class CommandResult:
 
 class Transport(Protocol):
     """An authenticated link to one machine."""
+
+    language: str
+    """What its scripts are written in: ``sh`` or ``powershell``."""
 
     def run(
         self,

@@ -9,6 +9,7 @@ from typing import NoReturn, TypeVar
 
 from recovery.model import UsageError
 from recovery.places import Places, find_places
+from recovery.placing import add_winrm
 from recovery.quantities import spell, timeout
 
 T = TypeVar("T")
@@ -101,13 +102,14 @@ def add_machine(parser: argparse.ArgumentParser, limit: float) -> None:
     group.add_argument(
         "--credential", required=True, metavar="NAME", help="the stored credential to log in with"
     )
-    group.add_argument("--port", type=port, metavar="N", help="TCP port of the machine's SSH server (22)")
+    group.add_argument("--port", type=port, metavar="N", help="TCP port on the machine (SSH 22, WinRM 5986)")
     group.add_argument(
         "--known-hosts",
         action="append",
         metavar="FILE",
         help="host keys to trust, instead of ~/.ssh/known_hosts and /etc/ssh/ssh_known_hosts; repeatable",
     )
+    add_winrm(group)
     group.add_argument(
         "--timeout",
         type=kind(timeout),

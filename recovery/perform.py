@@ -15,8 +15,9 @@ from recovery.far import FarSide, Link
 from recovery.history import History, opened
 from recovery.job import Job
 from recovery.machine_lock import MachineLock
-from recovery.model import RecoveryError, Step, Target, UsageError, Verdict
+from recovery.model import RecoveryError, Step, UsageError, Verdict
 from recovery.parsing import places_of
+from recovery.placing import place
 from recovery.progress import Progress, clean
 from recovery.restrictions import check, check_name
 from recovery.scrub import Scrubber
@@ -90,10 +91,7 @@ def reach(job: Job, far: FarSide, deadline: Deadline, address: str = "") -> Link
     options = job.options
     credential = Store(places_of(options)).get(options.credential)
     check_name(credential, options.machine, job.action)
-    if address:
-        target = Target(options.machine, address, options.port)
-    else:
-        target = far.locate(options.machine, options.port, deadline)
+    target = place(options, credential, far, deadline, address)
     check(credential, target, job.action)
     if options.become:
         credential = replace(credential, become=True)

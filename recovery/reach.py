@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from imap4.deadline import Deadline
 from recovery.far import Finding, Link, ListedService, Progress, RebootServer, Request, RestartService
+from recovery.methods import is_winrm
 from recovery.model import Outcome, Target, Transport
 
 if TYPE_CHECKING:
@@ -69,6 +70,10 @@ class Machines:
         return [ListedService(one.name, one.state, one.detail, tuple(one.dependents)) for one in found]
 
     def doctor(self, link: Link, services: Sequence[str]) -> Sequence[Finding]:
+        if is_winrm(link.credential.method):
+            from recovery.doctor_winrm import examine as examine_windows
+
+            return examine_windows(link.target, link.credential, services, deadline=link.deadline)
         from recovery.doctor import examine
 
         found = examine(
@@ -78,11 +83,12 @@ class Machines:
 
     def test(self, link: Link) -> str:
         from recovery.link import Link as Way
+        from recovery.platforms.account import account
         from recovery.platforms.detect import detect
 
         with Way(_connect(link), become=link.credential.become) as way:
-            account = way.ask("id -un", deadline=link.deadline).strip()
-            return f"as {account}; the machine runs {detect(way, deadline=link.deadline).name}"
+            who = account(way, deadline=link.deadline)
+            return f"as {who}; the machine runs {detect(way, deadline=link.deadline).name}"
 
 
 def _connect(link: Link) -> Callable[[Deadline], Transport]:

@@ -13,6 +13,7 @@ from recovery.actions.steps import Progress, Story, in_time, silent
 from recovery.actions.verify import conclude, parse
 from recovery.link import Connect, Link, refuse_without_privilege
 from recovery.model import CommandResult, Ended, Outcome, UsageError, Verdict
+from recovery.platforms.account import account as account_of
 
 # A process of root cannot be ended by the account that asked for it, so timeout(1) goes with it through
 # sudo. The variables' names go to sudo, never their values: a command line can be read by everybody.
@@ -27,6 +28,8 @@ if [ $become = 1 ] && [ "$(id -u)" != 0 ]; then
 fi
 exec "$@"
 """
+_LARGEST_ON_UNIX, _LARGEST = 255, 0xFFFFFFFF
+"""Exit statuses have 8 bits on Unix, 32 on Windows."""
 _NO_SUCH_COMMAND = {126: " cannot be executed and", 127: " was not found and"}
 
 
@@ -64,13 +67,7 @@ def run(
     story = Story(progress)
     story.tell("process", f"started {_shown(request)}")
     with Link(connect, become=become) as link:
-        result = link.run(
-            _SCRIPT,
-            [request.cwd or "", ",".join(request.environment), *request.arguments],
-            deadline=deadline,
-            stdin=request.stdin,
-            environment=request.environment,
-        )
+        result = _carry_out(link, request, deadline)
         if become and result.exit_status == 1 and not result.stdout:
             refuse_without_privilege(
                 result, link, lambda account: [sudoers_line(account, request)], deadline, only_sudo=True
@@ -91,7 +88,7 @@ def plan(
     """What ``run`` would do, in sentences; logs in and changes nothing."""
     _check(request)
     with Link(connect, become=become) as link:
-        account = link.ask("id -un", deadline=deadline).strip()
+        account = account_of(link, deadline=deadline)
     through = " through sudo" if become and account != "root" else ""
     where = f" in {request.cwd}" if request.cwd else ""
     good = ", ".join(map(str, request.success_exit_status))
@@ -99,6 +96,29 @@ def plan(
         f"would run{where} as {account}{through}: {_shown(request)}",
         f"would call exit status {good} a success, and end the process group after "
         f"{in_time(deadline.seconds)} at the latest",
+    )
+
+
+def _carry_out(link: Link, request: ProcessRequest, deadline: Deadline) -> CommandResult:
+    if link.language(deadline) == "powershell":
+        from recovery.platforms.windows.process import run_process
+
+        return run_process(
+            link,
+            request.arguments,
+            environment=request.environment,
+            stdin=request.stdin,
+            cwd=request.cwd,
+            deadline=deadline,
+        )
+    if bad := [status for status in request.success_exit_status if status > _LARGEST_ON_UNIX]:
+        raise UsageError(f"--success-exit-status: {bad[0]} is not between 0 and 255")
+    return link.run(
+        _SCRIPT,
+        [request.cwd or "", ",".join(request.environment), *request.arguments],
+        deadline=deadline,
+        stdin=request.stdin,
+        environment=request.environment,
     )
 
 
@@ -160,8 +180,8 @@ def _signal_name(number: int | None) -> str:
 def _check(request: ProcessRequest) -> None:
     if not request.arguments or not request.arguments[0]:
         raise UsageError("external-process needs a command after --")
-    if bad := [status for status in request.success_exit_status if not 0 <= status <= 255]:
-        raise UsageError(f"--success-exit-status: {bad[0]} is not between 0 and 255")
+    if bad := [status for status in request.success_exit_status if not 0 <= status <= _LARGEST]:
+        raise UsageError(f"--success-exit-status: {bad[0]} is not an exit status")
 
 
 def _shown(request: ProcessRequest) -> str:

@@ -20,7 +20,7 @@ from recovery.model import (
     RecoveryError,
     Verdict,
 )
-from recovery.platforms import MachineFacts, Platform
+from recovery.platforms import MachineFacts, Platform, RebootUnderWay
 from recovery.platforms.detect import detect
 
 _FIRST_PAUSE = 1.0
@@ -60,7 +60,10 @@ def run(
         story.tell("facts before", describe(before))
         if reason := refuse(before, request):
             return story.end(Verdict.SKIPPED, f"not rebooted: {reason}")
-        _ask(link, platform, deadline, story)
+        try:
+            _ask(link, platform, deadline, story)
+        except RebootUnderWay as reason:
+            return story.end(Verdict.SKIPPED, f"not rebooted: a reboot is already under way: {reason}")
         # The old connection dies with the machine; do not wait for its last words.
         link.drop()
         try:
@@ -71,7 +74,9 @@ def run(
         story.proof = f"boot id {before.boot_id[:4]} -> {after.boot_id[:4]}"
         summary = f"up again after {in_time(story.seconds)} ({story.proof})"
         if after.marker:
-            return story.end(Verdict.NOT_PROVEN, f"{summary}, but the marker in /run outlived the reboot")
+            return story.end(
+                Verdict.NOT_PROVEN, f"{summary}, but the marker in {platform.memory} outlived the reboot"
+            )
         story.tell("proof", f"{story.proof}, marker gone")
         try:
             condition = _wait_until_running(link, platform, deadline, story)
@@ -97,7 +102,8 @@ def plan(
     return (
         *lines,
         "would reboot cleanly" + (" through sudo" if become else ""),
-        "would wait for another boot id, for the marker in /run to be gone and for the system to run",
+        f"would wait for another boot id, for the marker in {platform.memory} to be gone and for the system "
+        "to run",
     )
 
 
@@ -139,7 +145,7 @@ def _wait(
     link: Link, platform: Platform, before: MachineFacts, deadline: Deadline, story: Story
 ) -> MachineFacts:
     """The facts of the next run of the machine."""
-    pause, last = _FIRST_PAUSE, ""
+    pause, last, refused = _FIRST_PAUSE, "", 0
     while True:
         what = "did not come back"
         try:
@@ -154,6 +160,9 @@ def _wait(
             # A machine that goes down or comes up refuses logins for a while (pam_nologin).
             now = str(error)
             link.drop()
+            refused = refused + 1 if isinstance(error, LoginFailed) else 0
+            if refused == platform.refused_logins:
+                raise _Gone(f"{what} as far as is known; not tried again: {now}") from None
         if now != last:
             story.tell("wait", now)
             last = now

@@ -77,7 +77,7 @@ def run(
         story.before = _history(before)
         for facts in (*before.services.values(), *before.dependents.values()):
             story.tell("facts before", describe(facts))
-        if reason := _cannot(before):
+        if reason := _cannot(platform, before):
             return story.end(Verdict.FAILED, reason)
         for name in before.services:
             if lines := _last_words(link, platform, name, deadline):
@@ -100,7 +100,7 @@ def plan(
         platform, before = _look(link, request, deadline)
     lines = [f"the machine runs {platform.name}"]
     lines += [describe(facts) for facts in before.services.values()]
-    if reason := _cannot(before):
+    if reason := _cannot(platform, before):
         return (*lines, f"would fail: {reason}")
     lines.append(f"would restart {', '.join(before.services)}" + (" through sudo" if become else ""))
     running = before.running_dependents
@@ -128,11 +128,11 @@ def _history(before: _Before) -> dict[str, object]:
     return {name: facts.as_dict() for name, facts in every.items()}
 
 
-def _cannot(before: _Before) -> str:
-    for facts in before.services.values():
-        if facts.masked:
-            unmask = f"systemctl unmask {facts.name}"
-            return f"{facts.name} is masked, so it cannot be started ({unmask}); nothing was done"
+def _cannot(platform: Platform, before: _Before) -> str:
+    running = [before.dependents[name] for name in before.running_dependents]
+    for facts in (*before.services.values(), *running):
+        if reason := platform.cannot(facts):
+            return f"{reason}; nothing was done"
         if not facts.exists:
             return f"{facts.name} does not exist on the machine ({facts.detail}); nothing was done"
     return ""

@@ -191,8 +191,8 @@ def _variable(text: str) -> tuple[str, str]:
 
 def _statuses(text: str) -> tuple[int, ...]:
     words = [word.strip() for word in text.split(",")]
-    if not all(word.isascii() and word.isdigit() and int(word[:4]) <= 255 for word in words):
-        raise UsageError(f"{text!r} is no list of exit statuses from 0 to 255")
+    if not all(word.isascii() and word.isdigit() and int(word[:11]) <= 0xFFFFFFFF for word in words):
+        raise UsageError(f"{text!r} is no list of exit statuses (0 to 255, on Windows to 4294967295)")
     return tuple(int(word) for word in words)
 
 

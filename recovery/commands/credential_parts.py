@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 
 from recovery.ask import STDIN, from_descriptor, from_prompt
+from recovery.methods import NEEDING_PASSWORD, SSH, WITH_KEY, WITH_PASSWORD, is_winrm
 from recovery.model import Credential, Secret, UsageError
 
 _KEY_LIMIT = 65536
@@ -24,10 +26,10 @@ def parts_of(options: argparse.Namespace, base: Credential) -> Credential:
     key, key_file = _key(options)
     passphrase = _secret(options, "passphrase", "the passphrase")
     method = options.method or base.method or _method(password, key, key_file)
-    if options.method is None and base.method and (password or key or key_file):
+    if options.method is None and base.method in SSH and (password or key or key_file):
         # A new kind of secret says which method is meant.
         method = _method(password, key, key_file)
-    if method == "ssh-password" and not (password or base.password):
+    if method in NEEDING_PASSWORD and not (password or base.password):
         password = from_prompt("the password", twice=True)
     changes: dict[str, object] = {
         "account": options.account,
@@ -43,7 +45,7 @@ def parts_of(options: argparse.Namespace, base: Credential) -> Credential:
     if key or key_file:
         made = replace(made, private_key=key, private_key_file=key_file, passphrase=passphrase)
     made = _without_other_methods(made)
-    if made.method == "ssh-key" and (key or key_file or passphrase):
+    if made.method in WITH_KEY and (key or key_file or passphrase):
         made = _tried(made)
     return made
 
@@ -54,9 +56,9 @@ def _method(password: Secret | None, key: Secret | None, key_file: str | None) -
 
 def _without_other_methods(credential: Credential) -> Credential:
     """A secret that the method does not use is not kept."""
-    if credential.method != "ssh-password":
+    if credential.method not in WITH_PASSWORD:
         credential = replace(credential, password=None)
-    if credential.method != "ssh-key":
+    if credential.method not in WITH_KEY:
         credential = replace(credential, private_key=None, private_key_file=None, passphrase=None)
     return credential
 
@@ -119,10 +121,22 @@ def _tried(credential: Credential) -> Credential:
         text = _read_key(path)
     else:
         return credential
+    if is_winrm(credential.method):
+        text = _key_beside_certificate(text)
     if credential.passphrase is None and _is_locked(text):
         credential = replace(credential, passphrase=from_prompt("the passphrase", twice=False))
     _open_key(text, credential.passphrase)
     return credential
+
+
+def _key_beside_certificate(text: str) -> str:
+    """The key's part of a PEM text that must hold a client certificate too."""
+    key = re.search(r"-----BEGIN ([A-Z ]*PRIVATE KEY)-----.*?-----END \1-----", text, re.DOTALL)
+    if key is None or "-----BEGIN CERTIFICATE-----" not in text:
+        raise UsageError(
+            "method winrm-certificate needs the certificate and its private key in one PEM file (cat them)"
+        )
+    return key[0] + "\n"
 
 
 def _is_locked(text: str) -> bool:

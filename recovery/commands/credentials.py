@@ -7,8 +7,10 @@ import json
 from typing import Any
 
 from recovery.far import FarSide, Link
+from recovery.methods import METHODS
 from recovery.model import Credential, UsageError
 from recovery.parsing import Parser, add_machine, add_places, descriptor, kind, places_of
+from recovery.placing import place
 from recovery.restrictions import read_actions, read_machines
 
 _ABOUT = """\
@@ -70,7 +72,7 @@ def _add_parts(parser: argparse.ArgumentParser, adding: bool) -> None:
     parser.add_argument(
         "--account", required=adding, metavar="NAME", help=r"name, DOMAIN\name, .\name or name@domain"
     )
-    parser.add_argument("--method", metavar="METHOD", help="ssh-password, ssh-key or ssh-agent")
+    parser.add_argument("--method", metavar="METHOD", help=", ".join(METHODS))
     _add_secret(parser, "password", "the password")
     key = parser.add_mutually_exclusive_group()
     key.add_argument(
@@ -240,7 +242,7 @@ def test(options: argparse.Namespace, far: FarSide) -> int:
     deadline = Deadline(options.timeout)
     credential = Store(places_of(options)).get(options.credential)
     check_name(credential, options.machine, None)
-    target = far.locate(options.machine, options.port, deadline)
+    target = place(options, credential, far, deadline)
     check(credential, target, None)
     known = tuple(options.known_hosts) if options.known_hosts else None
     found = far.test(Link(target, credential, known, deadline))

@@ -14,6 +14,7 @@ from imap4.deadline import Deadline
 from recovery.far import FarSide, Link
 from recovery.model import UsageError
 from recovery.parsing import add_machine, add_places, places_of
+from recovery.placing import place
 from recovery.progress import clean
 
 _KNOWN_HOSTS = ("~/.ssh/known_hosts", "/etc/ssh/ssh_known_hosts")
@@ -64,7 +65,7 @@ def _link(options: argparse.Namespace, far: FarSide) -> Link:
     deadline = Deadline(options.timeout)
     credential = Store(places_of(options)).get(options.credential)
     check_name(credential, options.machine, None)
-    target = far.locate(options.machine, options.port, deadline)
+    target = place(options, credential, far, deadline)
     check(credential, target, None)
     known_hosts = tuple(options.known_hosts) if options.known_hosts else None
     become = credential.become or options.become

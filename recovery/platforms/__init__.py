@@ -9,7 +9,7 @@ from typing import Protocol
 
 from imap4.deadline import Deadline
 from recovery.link import Link
-from recovery.model import CommandResult, UsageError
+from recovery.model import CommandResult, Refused, UsageError
 
 _UNIT = re.compile(r"[A-Za-z0-9:_.@\\][A-Za-z0-9:_.@\\-]*")
 MARKER = "/run/imap4-recovery.rebooting"
@@ -69,10 +69,21 @@ class MachineFacts:
         return asdict(self)
 
 
+class RebootUnderWay(Refused):
+    """The machine is being rebooted, or will be, by somebody else: how that was seen."""
+
+
 class Platform(Protocol):
     """One kind of machine. What only looks may be asked again and again; what acts is done once."""
 
     name: str
+    memory: str
+    """Where its marker is, which no reboot survives."""
+    refused_logins: int | None
+    """How many refused logins in a row to bear while it comes up; None is any number.
+
+    Windows locks an account after a few, and refuses all while it has no domain controller yet.
+    """
 
     def canonical(self, service: str) -> str:
         """The full name of ``service``; raises UsageError for what can be none."""
@@ -84,6 +95,10 @@ class Platform(Protocol):
 
     def facts(self, link: Link, services: Sequence[str], *, deadline: Deadline) -> list[ServiceFacts]:
         """The facts of each of ``services``, in their order."""
+        ...
+
+    def cannot(self, facts: ServiceFacts) -> str:
+        """Why the service cannot be restarted, or must not be; "" where it can."""
         ...
 
     def restart(
@@ -111,7 +126,11 @@ class Platform(Protocol):
         ...
 
     def reboot(self, link: Link, *, deadline: Deadline) -> CommandResult:
-        """Write the marker and ask for a clean reboot; does not wait for it."""
+        """Write the marker and ask for a clean reboot; does not wait for it.
+
+        Raises:
+            RebootUnderWay: only then the machine said so; nothing was done.
+        """
         ...
 
     def condition(self, link: Link, *, deadline: Deadline) -> str:

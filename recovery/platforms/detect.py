@@ -24,6 +24,11 @@ def detect(link: Link, *, deadline: Deadline) -> Platform:
     Raises:
         ConnectFailed: the machine is of a kind that is not known here, or was not reached.
     """
+    if link.language(deadline) == "powershell":
+        # Imported late: a Linux machine does not need it.
+        from recovery.platforms.windows import Windows
+
+        return Windows()
     answer = link.ask(_SCRIPT, deadline=deadline).strip()
     if answer == "systemd":
         return Systemd()

@@ -77,6 +77,8 @@ class Systemd:
     """systemd as the source of truth; reading its facts needs no privilege."""
 
     name = "systemd"
+    memory = "/run"
+    refused_logins: int | None = None
 
     def canonical(self, service: str) -> str:
         check_name(service)
@@ -92,6 +94,12 @@ class Systemd:
             return []
         blocks = link.ask(_SHOW, services, deadline=deadline).strip("\n").split("\n\n")
         return [parse_show(name, block) for name, block in zip(services, blocks, strict=True)]
+
+    def cannot(self, facts: ServiceFacts) -> str:
+        if facts.masked:
+            unmask = f"systemctl unmask {facts.name}"
+            return f"{facts.name} is masked, so it cannot be started ({unmask})"
+        return ""
 
     def restart(
         self,

@@ -118,6 +118,8 @@ class SysV:
     """Init scripts, their LSB headers and the processes they start."""
 
     name = "System V init"
+    memory = "/run"
+    refused_logins: int | None = None
 
     def canonical(self, service: str) -> str:
         return check_name(service).removesuffix(".service")
@@ -131,6 +133,9 @@ class SysV:
         needed = _requirements(link.ask(_HEADERS, deadline=deadline))
         blocks = link.ask(_FACTS, services, deadline=deadline).strip("\n").split("\n\n")
         return [parse_facts(block, needed) for block in blocks]
+
+    def cannot(self, facts: ServiceFacts) -> str:
+        return ""
 
     def restart(
         self,

@@ -25,7 +25,7 @@ def connect(
 
     Raises:
         ConnectFailed: no connection, or no answer of the right protocol.
-        HostKeyRejected: the machine's key is unknown, revoked or another one.
+        HostKeyRejected: the machine's key or certificate is unknown, revoked or another one.
         LoginFailed: the machine does not take the credential.
         UsageError: the method is not known.
     """
@@ -35,5 +35,7 @@ def connect(
 
         return SshTransport.connect(target, credential, deadline=deadline, known_hosts=known_hosts)
     if credential.method.startswith("winrm-"):
-        raise UsageError(f"credential {credential.name}: method {credential.method} is not supported yet")
+        from recovery.transports.winrm import WinRmTransport
+
+        return WinRmTransport.connect(target, credential, deadline=deadline)
     raise UsageError(f"credential {credential.name}: unknown method {credential.method}")

@@ -37,6 +37,8 @@ GRACE_SECONDS = 2.0
 class SshTransport:
     """An authenticated SSH connection; each script runs in a channel of its own."""
 
+    language = "sh"
+
     def __init__(self, connection: paramiko.Transport, where: str, silence: float) -> None:
         self._connection = connection
         self._where = where

@@ -474,7 +474,10 @@ def test_a_machines_text_cannot_break_the_line(host: Recovery) -> None:
         ((*PROCESS, "--"), "external-process: give the command after --, such as: -- /bin/true"),
         ((*PROCESS, "--", "x", "{host}"), "{host} is filled from an event, and there is none"),
         ((*PROCESS, "--env", "1=2", "--", "x"), "argument --env: '1' is not NAME=VALUE"),
-        ((*PROCESS, "--success-exit-status", "256", "--", "x"), "'256' is no list of exit statuses"),
+        (
+            (*PROCESS, "--success-exit-status", "4294967296", "--", "x"),
+            "'4294967296' is no list of exit statuses",
+        ),
         (
             (*PROCESS, "--stdin-file", "/nowhere", "--", "x"),
             "cannot read /nowhere: No such file or directory",

@@ -1,0 +1,42 @@
+# Sent as -EncodedCommand; everything else comes on standard input, in lines of ASCII:
+# a nonce; the task, JSON in base64; what the script itself may read as bytes, in base64.
+# Answers one line: the nonce, a blank, JSON in base64.
+$ErrorActionPreference = 'Stop'
+$ProgressPreference = 'SilentlyContinue'
+$lines = @($input)
+$nonce = $lines[0]
+$mode = $ExecutionContext.SessionState.LanguageMode
+if ($mode -ne 'FullLanguage') {
+    "$nonce $mode"
+    exit 0
+}
+$utf8 = New-Object System.Text.UTF8Encoding $false
+function Read-Text([string] $text) { $utf8.GetString([Convert]::FromBase64String($text)) }
+function Send-Answer($answer) {
+    $json = ConvertTo-Json -InputObject $answer -Depth 8 -Compress
+    [Console]::Out.WriteLine($nonce + ' ' + [Convert]::ToBase64String($utf8.GetBytes($json)))
+    [Console]::Out.Flush()
+}
+try {
+    $task = Read-Text $lines[1] | ConvertFrom-Json
+    $arguments = [string[]] @($task.arguments | ForEach-Object { Read-Text $_ })
+    $bytes = [Convert]::FromBase64String([string] $lines[2])
+    foreach ($pair in @($task.environment | Where-Object { $null -ne $_ })) {
+        [Environment]::SetEnvironmentVariable((Read-Text $pair[0]), (Read-Text $pair[1]))
+    }
+    # In a runspace of its own, so that a script that hangs cannot outlast its limit.
+    $shell = [PowerShell]::Create()
+    [void] $shell.AddScript((Read-Text $task.script)).AddArgument($arguments).AddArgument($bytes)
+    $pending = $shell.BeginInvoke()
+    if (-not $pending.AsyncWaitHandle.WaitOne([int] $task.milliseconds)) {
+        Send-Answer @{ ended = 'timed out' }
+        [Environment]::Exit(0)
+    }
+    $value = @($shell.EndInvoke($pending))
+    Send-Answer @{ ended = 'done'; value = $value[-1] }
+} catch {
+    $cause = $_.Exception
+    while ($cause.InnerException) { $cause = $cause.InnerException }
+    Send-Answer @{ ended = 'failed'; error = [string] $cause.Message }
+}
+[Environment]::Exit(0)

@@ -1,0 +1,114 @@
+# Runs a program with exactly the given arguments, and ends it and its children at its time-out.
+# Arguments: milliseconds, bytes to keep of each stream, folder, number of variables, NAME VALUE ...,
+# the program, its arguments. The bytes are its standard input.
+param([string[]] $Arguments, [byte[]] $Bytes)
+$ErrorActionPreference = 'Stop'
+$ProgressPreference = 'SilentlyContinue'
+$limit = [int] $Arguments[0]
+$keep = [int] $Arguments[1]
+$folder = $Arguments[2]
+$variables = [int] $Arguments[3]
+$first = 4 + 2 * $variables
+
+function Format-Argument([string] $text) {
+    # The rules of CommandLineToArgvW: backslashes count only before a quotation mark.
+    if ($text -ne '' -and $text -notmatch '[\s"]') { return $text }
+    $escaped = [regex]::Replace($text, '(\\*)"', '$1$1\"')
+    $escaped = [regex]::Replace($escaped, '(\\+)\z', '$1$1')
+    '"' + $escaped + '"'
+}
+
+function New-Reader($stream) {
+    @{
+        stream = $stream
+        buffer = New-Object byte[] 65536
+        kept = New-Object System.IO.MemoryStream
+        task = $null
+        ended = $false
+        cut = $false
+    }
+}
+
+function Step-Reader($reader) {
+    # Takes what has come; says whether anything had.
+    if ($reader.ended) { return $false }
+    if ($null -eq $reader.task) {
+        $reader.task = $reader.stream.ReadAsync($reader.buffer, 0, $reader.buffer.Length)
+    }
+    if (-not $reader.task.IsCompleted) { return $false }
+    $count = 0
+    if (-not $reader.task.IsFaulted) { $count = $reader.task.Result }
+    $reader.task = $null
+    $room = $keep - [int] $reader.kept.Length
+    if ($count -gt $room) { $reader.cut = $true }
+    $reader.kept.Write($reader.buffer, 0, [Math]::Max(0, [Math]::Min($count, $room)))
+    $reader.ended = ($count -eq 0)
+    $true
+}
+
+$info = New-Object System.Diagnostics.ProcessStartInfo
+$info.FileName = $Arguments[$first]
+$parts = for ($at = $first + 1; $at -lt $Arguments.Count; $at++) { Format-Argument $Arguments[$at] }
+$info.Arguments = @($parts) -join ' '
+$info.UseShellExecute = $false
+$info.CreateNoWindow = $true
+$info.RedirectStandardInput = $true
+$info.RedirectStandardOutput = $true
+$info.RedirectStandardError = $true
+if ($folder) { $info.WorkingDirectory = $folder }
+for ($at = 0; $at -lt $variables; $at++) {
+    $info.EnvironmentVariables[$Arguments[4 + 2 * $at]] = $Arguments[5 + 2 * $at]
+}
+# Else .NET begins standard input with a byte order mark.
+try { [Console]::InputEncoding = New-Object System.Text.UTF8Encoding $false } catch { $null = $_ }
+
+$process = New-Object System.Diagnostics.Process
+$process.StartInfo = $info
+$watch = [Diagnostics.Stopwatch]::StartNew()
+try {
+    [void] $process.Start()
+} catch {
+    $cause = $_.Exception
+    while ($cause.InnerException) { $cause = $cause.InnerException }
+    return @{ ended = 'not started'; error = [string] $cause.Message }
+}
+$readers = @((New-Reader $process.StandardOutput.BaseStream), (New-Reader $process.StandardError.BaseStream))
+$entry = $process.StandardInput.BaseStream
+$writing = $entry.WriteAsync($Bytes, 0, $Bytes.Length)
+$entryOpen = $true
+$ended = 'exited'
+$grace = -1
+while ($true) {
+    $news = $false
+    foreach ($reader in $readers) { if (Step-Reader $reader) { $news = $true } }
+    if ($entryOpen -and $writing.IsCompleted) {
+        # A program that does not read its input has closed it already.
+        try { $entry.Close() } catch { $null = $_ }
+        $entryOpen = $false
+    }
+    if ($process.HasExited) {
+        if ($readers[0].ended -and $readers[1].ended) { break }
+        # A child that it left behind may hold the streams open for ever.
+        if ($grace -lt 0) { $grace = $watch.ElapsedMilliseconds + 1000 }
+        if (-not $news -and $watch.ElapsedMilliseconds -ge $grace) { break }
+    } elseif ($watch.ElapsedMilliseconds -ge $limit) {
+        $ended = 'timed out'
+        $ErrorActionPreference = 'Continue'
+        & (Join-Path $env:SystemRoot 'System32\taskkill.exe') '/T' '/F' '/PID' $process.Id 2>&1 | Out-Null
+        $ErrorActionPreference = 'Stop'
+        if (-not $process.WaitForExit(5000)) { $ended = 'unstoppable' }
+        foreach ($reader in $readers) { while (Step-Reader $reader) { $null = $reader } }
+        break
+    }
+    if (-not $news) { Start-Sleep -Milliseconds 20 }
+}
+$status = $null
+if ($process.HasExited) { $status = [int] $process.ExitCode }
+@{
+    ended = $ended
+    status = $status
+    stdout = [Convert]::ToBase64String($readers[0].kept.ToArray())
+    stderr = [Convert]::ToBase64String($readers[1].kept.ToArray())
+    truncated = ($readers[0].cut -or $readers[1].cut)
+    milliseconds = [long] $watch.ElapsedMilliseconds
+}

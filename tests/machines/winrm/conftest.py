@@ -1,0 +1,47 @@
+"""Fixtures of the WinRM tests."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.machines.winrm.endpoint import Endpoint
+from tests.machines.winrm.host import Host
+from tests.machines.winrm.links import Echo
+from tests.machines.winrm.listeners import Site, make_site
+from tests.machines.winrm.windows import Windows, mail_server
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    before = os.environ.get("NTLM_USER_FILE")
+    yield make_site(tmp_path_factory.mktemp("winrm"))
+    if before is None:
+        os.environ.pop("NTLM_USER_FILE", None)
+    else:
+        os.environ["NTLM_USER_FILE"] = before
+
+
+@pytest.fixture
+def windows() -> Windows:
+    return mail_server()
+
+
+@pytest.fixture
+def endpoint(site: Site, windows: Windows) -> Iterator[Endpoint]:
+    with site.http(windows) as opened:
+        windows.go_down, windows.come_up = opened.shut, opened.open_again
+        yield opened
+
+
+@pytest.fixture
+def host(site: Site, tmp_path: Path) -> Host:
+    return Host(tmp_path, site)
+
+
+@pytest.fixture
+def echo() -> Echo:
+    return Echo()

@@ -1,0 +1,125 @@
+"""reboot-server over WinRM, against the model that goes away and comes back."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import pytest
+
+from imap4.deadline import Deadline
+from recovery.actions import reboot_server
+from recovery.actions.reboot_server import RebootRequest, plan, run
+from recovery.model import Outcome, PrivilegeMissing, Transport, Verdict
+from recovery.transports import connect
+from tests.machines.winrm.endpoint import Endpoint
+from tests.machines.winrm.links import credential, target
+from tests.machines.winrm.listeners import Site
+from tests.machines.winrm.windows import Windows
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reboot_server, "_FIRST_PAUSE", 0.3)
+
+
+def reboot(site: Site, endpoint: Endpoint, *, min_uptime: float = 600, seconds: float = 20) -> Outcome:
+    def way(deadline: Deadline) -> Transport:
+        return connect(target(site, endpoint), credential(site), deadline=deadline)
+
+    return run(way, RebootRequest(min_uptime), deadline=Deadline(seconds))
+
+
+def test_machine_reboots_with_proof(site: Site, endpoint: Endpoint, windows: Windows) -> None:
+    before = windows.booted
+    outcome = reboot(site, endpoint)
+    assert windows.booted > before
+    assert re.fullmatch(
+        r"up again after \d+\.\d s \(boot id [0-9a-f]{4} -> [0-9a-f]{4}\)", outcome.summary
+    ), outcome
+    assert outcome.verdict is Verdict.PROVEN
+    assert (outcome.facts_before["marker"], outcome.facts_after["marker"]) == (False, False)
+    assert endpoint.unencrypted == 0
+
+
+def test_machine_that_just_came_up_is_not_rebooted(site: Site, endpoint: Endpoint, windows: Windows) -> None:
+    windows.booted = time.time() - 60
+    outcome = reboot(site, endpoint)
+    assert outcome.verdict is Verdict.SKIPPED
+    assert outcome.summary.startswith("not rebooted: the machine came up only 60.")
+
+
+@pytest.mark.parametrize(
+    ("code", "seen"),
+    [
+        (1190, "one is scheduled (error 1190; shutdown /a ends that)"),
+        (1115, "it is going down (error 1115)"),
+    ],
+)
+def test_reboot_under_way_is_not_repeated(
+    site: Site, endpoint: Endpoint, windows: Windows, code: int, seen: str
+) -> None:
+    windows.shutdown_code = code
+    outcome = reboot(site, endpoint)
+    assert outcome.verdict is Verdict.SKIPPED
+    assert outcome.summary == f"not rebooted: a reboot is already under way: {seen}"
+    assert not windows.marker
+
+
+def test_missing_right_to_shut_down_is_told(site: Site, endpoint: Endpoint, windows: Windows) -> None:
+    windows.shutdown_code = 5
+    with pytest.raises(PrivilegeMissing, match=r"the account needs the right .* to shut the machine down"):
+        reboot(site, endpoint)
+
+
+def test_machine_that_does_not_come_back_is_a_failure(
+    site: Site, endpoint: Endpoint, windows: Windows
+) -> None:
+    windows.comes_back = False
+    outcome = reboot(site, endpoint, seconds=2.5)
+    assert outcome.verdict is Verdict.FAILED
+    assert outcome.summary.startswith("did not come back within 2.5 s: ")
+    assert "connection refused; nothing listens there" in outcome.summary
+
+
+def test_clock_that_moves_is_no_proof(site: Site, endpoint: Endpoint, windows: Windows) -> None:
+    # The boot time changes, as when the clock is set, and the marker stays: that was no reboot.
+    def set_clock() -> None:
+        windows.booted += 5
+        windows.marker = True
+
+    windows.go_down = set_clock
+    windows.comes_back = False
+    outcome = reboot(site, endpoint)
+    assert outcome.verdict is Verdict.NOT_PROVEN
+    assert outcome.summary.endswith(", but the marker in the registry outlived the reboot")
+
+
+def test_login_that_is_refused_after_the_reboot_is_not_tried_for_long(
+    site: Site, endpoint: Endpoint, windows: Windows
+) -> None:
+    def come_up() -> None:
+        endpoint.accounts.methods = ("Negotiate",)
+        endpoint.accounts.closed = True
+        endpoint.open_again()
+
+    windows.come_up = come_up
+    outcome = reboot(site, endpoint)
+    assert outcome.verdict is Verdict.FAILED
+    assert "not tried again" in outcome.summary
+    assert endpoint.accounts.refused == 2
+
+
+def test_plan_says_what_would_be_done_and_does_nothing(
+    site: Site, endpoint: Endpoint, windows: Windows
+) -> None:
+    def way(deadline: Deadline) -> Transport:
+        return connect(target(site, endpoint), credential(site), deadline=deadline)
+
+    lines = plan(way, RebootRequest(), deadline=Deadline(20))
+    assert lines[0] == "the machine runs Windows"
+    assert lines[2:] == (
+        "would reboot cleanly",
+        "would wait for another boot id, for the marker in the registry to be gone and for the system to run",
+    )
+    assert not windows.marker
