@@ -7,9 +7,10 @@ export PYTHON
 # What the tests start. Each is run from a private configuration, never as a service.
 DEBIAN_PACKAGES := dovecot-imapd mailutils-imap4d dnsmasq-base iproute2 openssl \
 	openssh-client sudo debootstrap systemd-container util-linux busybox samba samba-common-bin \
-	nagios4-core
+	nagios4-core nagios4-cgi icinga2-bin chromium \
+	icingaweb2-module-director icingacli postgresql php-pgsql
 
-.PHONY: demo demo-recovery test lint check-install pyz bench bench-recovery soak docs clean
+.PHONY: demo demo-nagios demo-recovery test lint check-install pyz bench bench-recovery soak docs clean
 
 # The first stamp is what a user needs, the second adds what a developer needs.
 $(VENV)/.run: setup.cfg pyproject.toml
@@ -22,6 +23,10 @@ $(VENV)/.dev: $(VENV)/.run
 
 demo: $(VENV)/.run
 	@$(BIN)/python tools/demo.py $(HOST)
+
+demo-nagios: $(VENV)/.dev
+	@tools/debian-packages nagios4-core
+	@$(BIN)/python tools/demo_nagios.py
 
 demo-recovery: $(VENV)/.run
 	@tools/debian-packages debootstrap systemd-container util-linux openssh-client

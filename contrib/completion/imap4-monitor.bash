@@ -1,0 +1,44 @@
+# bash completion for imap4-monitor: put it into /etc/bash_completion.d/, or source it.
+
+_imap4_monitor() {
+    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]}
+    local engines="nagios naemon icinga2" options=""
+    COMPREPLY=()
+    if ((COMP_CWORD == 1)); then
+        mapfile -t COMPREPLY < <(compgen -W "validate simulate new render doctor report pace --help --version" -- "$word")
+        return
+    fi
+    [[ $word == -* ]] && before=
+    case $before in
+    --format)
+        mapfile -t COMPREPLY < <(compgen -W "text json csv" -- "$word")
+        return
+        ;;
+    --state)
+        mapfile -t COMPREPLY < <(compgen -W "OK WARNING CRITICAL UNKNOWN" -- "$word")
+        return
+        ;;
+    --status)
+        mapfile -t COMPREPLY < <(compgen -W "0 1 2 3" -- "$word")
+        return
+        ;;
+    render | doctor)
+        mapfile -t COMPREPLY < <(compgen -W "$engines" -- "$word")
+        return
+        ;;
+    esac
+    local programs="--check-command --monitor-command --recovery-command --command-file --notification-command"
+    case $command in
+    simulate) options="--monitor --start --length --duration --format" ;;
+    new) options="--ask --recovery-command" ;;
+    render) options="--output --existing-hosts $programs" ;;
+    doctor) options="--file --config --define $programs" ;;
+    report) options="--host --service --author --status --timeout" ;;
+    esac
+    if [[ $word == -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$options --help" -- "$word")
+    else
+        mapfile -t COMPREPLY < <(compgen -f -- "$word")
+    fi
+}
+complete -o filenames -F _imap4_monitor imap4-monitor

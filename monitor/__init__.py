@@ -1,0 +1,1 @@
+"""The monitor around the check: ipMonitor's definitions, states and alerts on today's engines."""

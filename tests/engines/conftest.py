@@ -1,0 +1,184 @@
+"""Real engines with private configurations, all of them running at the same time.
+
+Every outage is one service of an engine. They are independent of one another, so one wait is enough for
+all of them: the longest outage, about a minute and a half.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from imap4.deadline import Deadline
+from monitor import icinga2, nagios
+from monitor.commands import Programs
+from monitor.doctor_icinga2 import PERMISSIONS
+from monitor.external import Command, send
+from monitor.model import Definition
+from monitor.render import write
+from tests.engines import icinga, nagios_core
+from tests.engines.recorder import Recorder
+from tests.engines.scenarios import Scenario, rules
+from tests.engines.servers import SILENT
+
+ENGINES = ("nagios", "icinga2")
+
+
+@dataclass
+class Run:
+    """One engine with some outages, and what is done to it at certain tests."""
+
+    engine: nagios_core.Nagios | icinga.Icinga
+    recorder: Recorder
+    scenarios: dict[str, Scenario]
+    api: icinga.Api | None = None
+    pending: list[tuple[str, int, Callable[[Run], None]]] = field(default_factory=list)
+    """A scenario, the number of its tests at which something is done, and what."""
+
+    @property
+    def is_nagios(self) -> bool:
+        """Whether this is Nagios Core."""
+        return isinstance(self.engine, nagios_core.Nagios)
+
+    def command(self, *commands: Command) -> None:
+        """Give the engine external commands."""
+        send(str(self.engine.command_file), commands, Deadline(10))
+
+    def step(self) -> bool:
+        """Do what is due; whether all is over."""
+        for each in list(self.pending):
+            name, count, action = each
+            if len(self.recorder.tests(self.scenarios[name].server.port)) >= count:
+                self.pending.remove(each)
+                action(self)
+        return not self.pending and all(each.done(self.recorder) for each in self.scenarios.values())
+
+
+def _plain(engine: str) -> list[Scenario]:
+    return [
+        Scenario("Plain", rules(3, 2), 8),
+        Scenario("Every failure is an alert", rules(1, 3), 5),
+        Scenario("One alert", rules(2, 1), 4),
+        Scenario("One failure, one alert", rules(1, 1), 3),
+        Scenario("Slow", rules(2, 2), 5, kind=SILENT, test_duration=3),
+        Scenario("Blip", rules(3, 2), 2),
+        Scenario("No limit", rules(2, 0), 7),
+        Scenario(
+            "Odd \u00e9 $HOME$ 'x';y",
+            rules(2, 1),
+            2,
+            options=("-e", "ready|$HOME$ 'a  b'\\!", "--name", "~ *;# #"),
+        ),
+        Scenario("Downtime", rules(2, 2), 5),
+        Scenario("Acknowledged", rules(2, 3), 5),
+    ]
+
+
+def _downtime(run: Run) -> None:
+    now = int(time.time())
+    name = run.scenarios["Downtime"].monitor.service
+    run.command(("SCHEDULE_SVC_DOWNTIME", "mail", name, now, now + 3600, 1, 0, 3600, "tests", "planned"))
+
+
+def _acknowledge(run: Run) -> None:
+    name = run.scenarios["Acknowledged"].monitor.service
+    run.command(("ACKNOWLEDGE_SVC_PROBLEM", "mail", name, 2, 0, 0, "tests", "seen"))
+
+
+def _restart(run: Run) -> None:
+    run.engine.stop()
+    run.engine.start()
+
+
+def _make(engine: str, folder: Path, scenarios: Sequence[Scenario]) -> Run:
+    recorder = Recorder(folder / "recorder")
+    api = None
+    definition = Definition("engines.toml", tuple(each.monitor for each in scenarios))
+    programs = Programs(
+        check=recorder.check,
+        monitor=recorder.program("imap4-monitor", "monitor.cli"),
+        recovery=recorder.recovery,
+        command_file=str(folder / "rw" / "nagios.cmd"),
+    )
+    running: nagios_core.Nagios | icinga.Icinga
+    if engine == "nagios":
+        nagios_core.make(folder)
+        for name in ("admins", "boss"):
+            line = f"{recorder.notify} {name} '$SERVICEDESC$' '$NOTIFICATIONTYPE$'"
+            nagios_core.contact(folder, name, line)
+        write(folder / "objects", nagios.render(definition, programs))
+        running = nagios_core.Nagios(folder)
+    else:
+        icinga.make(folder)
+        api = icinga.api(folder, {"imap4-recovery": PERMISSIONS, "nobody": ["status/query"]})
+        macros = '"$user.name$", "$service.name$", "$notification.type$"'
+        icinga.user(folder, "admins", f'command = [ "{recorder.notify}", {macros} ]')
+        (folder / "objects" / "b-boss.conf").write_text('object User "boss" { }\n')
+        write(folder / "objects", icinga2.render(definition, programs))
+        running = icinga.Icinga(folder)
+    return Run(running, recorder, {each.monitor.name: each for each in scenarios}, api)
+
+
+def _stall() -> float:
+    """How late a nap of half a second and three short programs are: a test or a handler is as many."""
+    begin = time.monotonic()
+    time.sleep(0.5)
+    for _ in range(3):
+        subprocess.run(["/bin/true"], check=True)
+    return max(0.0, time.monotonic() - begin - 0.6)
+
+
+@pytest.fixture(scope="session")
+def runs() -> Iterator[dict[str, Run]]:
+    """Every engine, once through all outages, and once with a restart in the middle of one."""
+    top = Path(tempfile.mkdtemp(prefix="imap4-engines-"))
+    found = {}
+    for engine in ENGINES:
+        run = _make(engine, top / engine, _plain(engine))
+        run.pending = [("Downtime", 1, _downtime), ("Acknowledged", 3, _acknowledge)]
+        found[engine] = run
+        restarted = _make(engine, top / f"{engine}-restarted", [Scenario("Plain", rules(3, 2), 7)])
+        # The first test passed; the fourth that failed is one after the first alert.
+        restarted.pending = [("Plain", 5, _restart)]
+        found[f"{engine} restarted"] = restarted
+    try:
+        for run in found.values():
+            run.engine.start()
+        deadline = Deadline(240)
+        over = False
+        while not over and not deadline.expired:
+            stall = _stall()
+            for run in found.values():
+                run.recorder.stall = max(run.recorder.stall, stall)
+            steps = [run.step() for run in found.values()]
+            over = all(steps)
+        # The last notifications are sent after the last tests.
+        time.sleep(1)
+        yield found
+    finally:
+        for run in found.values():
+            with suppress(OSError):
+                run.engine.stop()
+            for scenario in run.scenarios.values():
+                scenario.server.close()
+        shutil.rmtree(top, ignore_errors=True)
+
+
+@pytest.fixture(scope="session", params=ENGINES)
+def run(request: pytest.FixtureRequest, runs: dict[str, Run]) -> Run:
+    """One engine after all outages."""
+    return runs[request.param]
+
+
+@pytest.fixture(scope="session", params=ENGINES)
+def restarted(request: pytest.FixtureRequest, runs: dict[str, Run]) -> Run:
+    """One engine that was restarted in the middle of an outage."""
+    return runs[f"{request.param} restarted"]

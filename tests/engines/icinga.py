@@ -1,0 +1,186 @@
+"""A private Icinga 2: its own folder, no service of the system, run as whoever runs the tests."""
+
+from __future__ import annotations
+
+import contextlib
+import grp
+import json
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import trustme
+
+from imap4.deadline import Deadline
+
+PROGRAM = shutil.which("icinga2", path="/usr/sbin:/usr/bin") or "/usr/sbin/icinga2"
+
+MAIN = """\
+include <itl>
+include <plugins>
+const PluginDir = "/usr/lib/nagios/plugins"
+const NodeName = "localhost"
+const ZoneName = "localhost"
+object Endpoint NodeName {{ }}
+object Zone ZoneName {{ endpoints = [ NodeName ] }}
+object CheckerComponent "checker" {{ }}
+object NotificationComponent "notification" {{ }}
+object FileLogger "main-log" {{
+  severity = "notice"
+  path = "{folder}/icinga2.log"
+}}
+object ExternalCommandListener "command" {{ command_path = "{folder}/icinga2.cmd" }}
+include_recursive "{folder}/objects"
+"""
+
+
+def make(folder: Path) -> Path:
+    """Writes the main file and its folders; the main file's path comes back."""
+    for name in ("objects", "data/certs", "log", "cache", "run", "spool"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    main = folder / "icinga2.conf"
+    main.write_text(MAIN.format(folder=folder))
+    return main
+
+
+def user(folder: Path, name: str, command: str) -> None:
+    """A user, and the site's own notification command (Icinga's language for its ``command``)."""
+    (folder / "objects" / "a-site.conf").write_text(
+        f'object User "{name}" {{ }}\n'
+        f'object NotificationCommand "mail-service-notification" {{\n  {command}\n}}\n'
+    )
+
+
+@dataclass(frozen=True)
+class Api:
+    """An API on loopback, with a certificate of its own CA."""
+
+    port: int
+    ca_file: Path
+    passwords: dict[str, Path]
+    """The file with the password, by user."""
+
+
+def api(folder: Path, users: dict[str, Sequence[str]]) -> Api:
+    """Switches the API on, with users and their permissions; passwords are made up."""
+    authority = trustme.CA()
+    certificate = authority.issue_cert("localhost", common_name="localhost")
+    folder_of = folder / "data" / "certs"
+    authority.cert_pem.write_to_path(folder_of / "ca.crt")
+    certificate.cert_chain_pems[0].write_to_path(folder_of / "localhost.crt")
+    certificate.private_key_pem.write_to_path(folder_of / "localhost.key")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    text = f'object ApiListener "api" {{\n  bind_host = "127.0.0.1"\n  bind_port = {port}\n}}\n'
+    passwords = {}
+    for name, permissions in users.items():
+        password = secrets.token_urlsafe(12)
+        passwords[name] = folder / f"password-{name}"
+        passwords[name].touch(mode=0o600)
+        passwords[name].write_text(password + "\n")
+        may = json.dumps(permissions)
+        text += f'object ApiUser "{name}" {{\n  password = "{password}"\n  permissions = {may}\n}}\n'
+    (folder / "objects" / "api.conf").write_text(text)
+    return Api(port, folder_of / "ca.crt", passwords)
+
+
+def defines(folder: Path) -> list[str]:
+    """The constants that make it private."""
+    places = {
+        "DataDir": "data",
+        "LogDir": "log",
+        "CacheDir": "cache",
+        "InitRunDir": "run",
+        "SpoolDir": "spool",
+        "ConfigDir": "",
+    }
+    return [f"{name}={folder / place}" for name, place in places.items()]
+
+
+def _arguments(folder: Path, *command: str) -> list[str]:
+    return [PROGRAM, *command, *(part for each in defines(folder) for part in ("-D", each))]
+
+
+def _environment() -> dict[str, str]:
+    mine = {
+        "ICINGA2_USER": pwd.getpwuid(os.geteuid()).pw_name,
+        "ICINGA2_GROUP": grp.getgrgid(os.getegid()).gr_name,
+    }
+    return {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", **mine}
+
+
+def verify(main: Path) -> subprocess.CompletedProcess[str]:
+    """What the engine's own verifier says of the configuration; it writes its objects into a file."""
+    return subprocess.run(
+        [*_arguments(main.parent, "daemon"), "-C", "-c", str(main)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=_environment(),
+    )
+
+
+def objects(folder: Path, kind: str) -> dict[str, dict[str, object]]:
+    """The objects of one type that the verifier wrote (netstrings of JSON), by name."""
+    data = (folder / "cache" / "icinga2.debug").read_bytes()
+    found = {}
+    while data:
+        length, _, rest = data.partition(b":")
+        record = json.loads(rest[: int(length)])
+        data = rest[int(length) + 1 :]
+        if record["type"] == kind:
+            found[record["properties"]["__name"]] = record["properties"]
+    return found
+
+
+class Icinga:
+    """A running engine."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.command_file = folder / "icinga2.cmd"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start, and wait until it tests."""
+        seen = self.log().count("ConfigItem: Activated all objects")
+        self._process = subprocess.Popen(
+            [*_arguments(self.folder, "daemon"), "-c", str(self.folder / "icinga2.conf")],
+            stdin=subprocess.DEVNULL,
+            stdout=(self.folder / "stdout").open("ab"),
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            env=_environment(),
+        )
+        deadline = Deadline(30)
+        while self.log().count("ConfigItem: Activated all objects") <= seen:
+            if self._process.poll() is not None or deadline.expired:
+                raise AssertionError((self.folder / "stdout").read_text() + self.log())
+            time.sleep(0.1)
+
+    def stop(self) -> None:
+        """Stop as its unit does; what is left of it is killed."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(20)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+
+    def log(self) -> str:
+        """The engine's log so far."""
+        path = self.folder / "icinga2.log"
+        return path.read_text(errors="replace") if path.exists() else ""

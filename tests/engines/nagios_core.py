@@ -1,0 +1,147 @@
+"""A private Nagios Core 4: its own folder, no service of the system, run as whoever runs the tests."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import re
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from imap4.deadline import Deadline
+
+PROGRAM = shutil.which("nagios4", path="/usr/sbin:/usr/bin") or "/usr/sbin/nagios4"
+
+MAIN = """\
+log_file={folder}/nagios.log
+cfg_dir={folder}/objects
+object_cache_file={folder}/objects.cache
+precached_object_file={folder}/objects.precache
+status_file={folder}/status.dat
+status_update_interval=1
+nagios_user={user}
+nagios_group={user}
+check_external_commands=1
+command_file={folder}/rw/nagios.cmd
+query_socket={folder}/rw/nagios.qh
+lock_file={folder}/nagios.pid
+temp_file={folder}/nagios.tmp
+temp_path={folder}
+event_broker_options=0
+log_rotation_method=n
+use_syslog=0
+log_notifications=1
+log_service_retries=1
+log_event_handlers=1
+log_external_commands=1
+check_result_path={folder}/spool
+state_retention_file={folder}/retention.dat
+retain_state_information=1
+use_retained_program_state=1
+use_retained_scheduling_info=1
+retention_update_interval=60
+service_inter_check_delay_method=n
+host_inter_check_delay_method=n
+service_interleave_factor=1
+interval_length=1
+retained_service_attribute_mask=1024
+service_check_timeout=60
+enable_notifications=1
+enable_event_handlers=1
+execute_service_checks=1
+check_for_updates=0
+illegal_object_name_chars=`~!$%^&*|'"<>?,()=
+illegal_macro_output_chars=`~$&|'"<>
+enable_environment_macros=0
+"""
+
+CONTACTS = """\
+define contact {{
+    contact_name {name}
+    service_notification_options w,u,c,r
+    host_notification_options n
+    service_notification_commands {command}
+    host_notification_commands {command}
+}}
+"""
+
+
+def make(folder: Path) -> Path:
+    """Writes the main file and its folders; the main file's path comes back."""
+    for name in ("objects", "rw", "spool"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    main = folder / "nagios.cfg"
+    main.write_text(MAIN.format(folder=folder, user=pwd.getpwuid(os.geteuid()).pw_name))
+    return main
+
+
+def contact(folder: Path, name: str, command_line: str) -> None:
+    """A contact that the site has already, with a notification command of its own."""
+    text = CONTACTS.format(name=name, command=f"notify-{name}")
+    text += f"define command {{\n    command_name notify-{name}\n    command_line {command_line}\n}}\n"
+    (folder / "objects" / f"{name}.cfg").write_text(text)
+
+
+def verify(main: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """What the engine's own verifier says of the configuration."""
+    return subprocess.run(
+        [PROGRAM, *options, "-v", str(main)], capture_output=True, text=True, timeout=120, errors="replace"
+    )
+
+
+def directives(path: Path, kind: str) -> list[dict[str, str]]:
+    """The objects of one kind that the engine wrote into its cache of objects."""
+    found = []
+    text = path.read_text(errors="surrogateescape")
+    for block in re.findall(rf"^define {kind} \{{\n(.*?)^\t\}}$", text, re.DOTALL | re.MULTILINE):
+        pairs = (line.strip("\t").split("\t", 1) for line in block.splitlines())
+        found.append({pair[0]: pair[1] if len(pair) > 1 else "" for pair in pairs})
+    return found
+
+
+class Nagios:
+    """A running engine."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.main = folder / "nagios.cfg"
+        self.command_file = folder / "rw" / "nagios.cmd"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start, and wait until it takes commands."""
+        self._process = subprocess.Popen(
+            [PROGRAM, str(self.main)],
+            stdin=subprocess.DEVNULL,
+            stdout=(self.folder / "stdout").open("ab"),
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        deadline = Deadline(20)
+        while not self.command_file.exists() or not (self.folder / "status.dat").exists():
+            if self._process.poll() is not None or deadline.expired:
+                raise AssertionError((self.folder / "stdout").read_text() + self.log())
+            time.sleep(0.1)
+
+    def stop(self) -> None:
+        """Stop as its unit does; what is left of it is killed."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(15)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+
+    def log(self) -> str:
+        """The engine's log so far."""
+        path = self.folder / "nagios.log"
+        return path.read_text(errors="replace") if path.exists() else ""
