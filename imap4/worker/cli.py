@@ -93,6 +93,34 @@ def _parser() -> argparse.ArgumentParser:
         metavar="PATH",
         help="another path under which this very plugin is called, such as a wrapper; may be given again",
     )
+    _add_bounds(parser)
+    add("--naemon", action="store_true", help="split command lines as Naemon does (guessed from --core)")
+    add(
+        "--stall",
+        type=_seconds,
+        default=Settings("").stall,
+        metavar="SECONDS",
+        help="end a worker that stands still for so long (2)",
+    )
+    add(
+        "--grace",
+        type=_seconds,
+        default=Settings("").grace,
+        metavar="SECONDS",
+        help="time to answer jobs when told to stop (15)",
+    )
+    add(
+        "--socket",
+        default=DEFAULT_SOCKET,
+        metavar="PATH",
+        help=f"where status asks ({DEFAULT_SOCKET}; empty for none)",
+    )
+    add("--json", action="store_true", help="with status: print JSON")
+    return parser
+
+
+def _add_bounds(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
     add(
         "--workers",
         type=_at_least(1),
@@ -122,29 +150,6 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help=f"programs at a time in each, for what cannot be run in it ({defaults.max_programs})",
     )
-    add("--naemon", action="store_true", help="split command lines as Naemon does (guessed from --core)")
-    add(
-        "--stall",
-        type=_seconds,
-        default=Settings("").stall,
-        metavar="SECONDS",
-        help="end a worker that stands still for so long (2)",
-    )
-    add(
-        "--grace",
-        type=_seconds,
-        default=Settings("").grace,
-        metavar="SECONDS",
-        help="time to answer jobs when told to stop (15)",
-    )
-    add(
-        "--socket",
-        default=DEFAULT_SOCKET,
-        metavar="PATH",
-        help=f"where status asks ({DEFAULT_SOCKET}; empty for none)",
-    )
-    add("--json", action="store_true", help="with status: print JSON")
-    return parser
 
 
 def _at_least(least: int) -> Callable[[str], int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -206,6 +207,14 @@ def test_upgraded_plugin_is_run_as_a_program(tmp_path: Path) -> None:
         assert not log.exists()
         wrapper.write_text(wrapper.read_text() + "# new\n")
         wait_until(lambda: worker.run(command)[0]["wait_status"] == b"0" and log.exists())
+
+
+def test_systemd_takes_the_unit(tmp_path: Path) -> None:
+    unit = Path(__file__).parents[2] / "contrib/systemd/imap4-worker.service"
+    copy = tmp_path / unit.name
+    copy.write_text(unit.read_text().replace("/usr/local/bin/imap4-worker", IMAP4_WORKER[0]))
+    done = subprocess.run(["systemd-analyze", "verify", copy], capture_output=True, text=True)
+    assert (done.returncode, [line for line in done.stderr.splitlines() if unit.name in line]) == (0, [])
 
 
 def _is_zombie(pid: int) -> bool:
