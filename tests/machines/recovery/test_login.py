@@ -242,8 +242,8 @@ def test_account_without_a_shell_is_told(machine: Machine) -> None:
 
 
 def test_unknown_method_is_told() -> None:
-    with pytest.raises(RecoveryError, match="method winrm-ntlm is not supported yet"):
-        connect(Target("w", ADDRESS), Credential("c", "a", "winrm-ntlm"), deadline=Deadline(1))
+    with pytest.raises(RecoveryError, match="unknown method telnet"):
+        connect(Target("w", ADDRESS), Credential("c", "a", "telnet"), deadline=Deadline(1))
 
 
 def test_no_secret_is_on_a_command_line(machine: Machine) -> None:
