@@ -53,8 +53,8 @@ def report(job: Job, event: Event | None, history: History, number: int, line: s
 
 def report_skip(job: Job, event: Event | None, history: History, number: int, line: str) -> str | None:
     """As :func:`report`, for the first of several skips in a row: an outage without end is no flood."""
-    if event is None or _skip_was_told(event, history, number):
-        return None
+    if event is not None and _skip_was_told(event, history, number):
+        return _note(job, history, number, Step(STEP, 0.0, "none: the engine knows of the skip before"))
     return report(job, event, history, number, line, 0.0)
 
 
@@ -81,7 +81,9 @@ def _deliver(event: Event, line: str) -> str:
             return ""
         if not event.host or not event.service:
             raise RecoveryError("the event names no host and service to comment on")
-        reporter.send(Report(event.host, event.service, line), Deadline(SECONDS))
+        # An engine's page would show an arrow as markup, so the reporters take it out.
+        text = line.replace(" -> ", " to ")
+        reporter.send(Report(event.host, event.service, text), Deadline(SECONDS))
     except ReportError as error:
         raise RecoveryError(str(error)) from None
     return f"a comment on {event.host}/{event.service}"
