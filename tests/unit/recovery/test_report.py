@@ -9,6 +9,7 @@ import json
 import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,14 @@ class CommandFile:
         except BlockingIOError:
             return []
         return [re.sub(r"^\[\d+\] ", "", line) for line in text.splitlines()]
+
+    def fill(self) -> None:
+        """The engine does not read any more, and the pipe is full."""
+        filler = os.open(self.path, os.O_WRONLY | os.O_NONBLOCK)
+        with suppress(BlockingIOError):
+            while True:
+                os.write(filler, b"x" * 4096)
+        os.close(filler)
 
     def close(self) -> None:
         """The engine stops."""
@@ -169,15 +178,24 @@ def test_a_report_that_cannot_be_delivered_changes_nothing_but_is_told(host: Rec
 
 
 def test_an_engine_that_does_not_read_holds_nothing_up_for_long(host: Recovery, engine: CommandFile) -> None:
-    filler = os.open(engine.path, os.O_WRONLY | os.O_NONBLOCK)
-    try:
-        while True:
-            os.write(filler, b"x" * 4096)
-    except BlockingIOError:
-        os.close(filler)
+    engine.fill()
     ran = host(*ASKED, environ=engine.environment)
     why = f"not delivered: {engine.path}: the engine has read nothing for 5 s; 1 not sent"
     assert ran == Ran(0, f"OK - {TITLE}: {DONE}\n", f"imap4-recovery: report {why}\n")
+
+
+def test_a_signal_while_the_engine_is_told_does_not_change_the_result(
+    host: Recovery, engine: CommandFile
+) -> None:
+    engine.fill()
+    process = host.start(*ASKED, environ=engine.environment)
+    until(lambda: str(engine.path) in map(os.path.realpath, Path(f"/proc/{process.pid}/fd").iterdir()))
+    process.terminate()
+    out, err = process.communicate(timeout=30)
+    why = "not delivered: ended by SIGTERM; it is not certain that the engine was told"
+    said = (f"OK - {TITLE}: {DONE}\n", f"imap4-recovery: report {why}\n")
+    assert (process.returncode, out, err) == (0, *said)
+    assert (reports(host), entries(host)[0].texts["state"]) == ([[why]], "proven")
 
 
 def test_an_event_without_a_service_has_nothing_to_comment_on(host: Recovery, engine: CommandFile) -> None:
