@@ -18,7 +18,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from imap4.causes import Failed
 from imap4.deadline import Deadline
+from imap4.resolver import resolve
 from monitor.comments import Report, ReportError, cleaned
 
 CA_FILE = "/var/lib/icinga2/certs/ca.crt"
@@ -132,6 +134,8 @@ class IcingaReporter:
             ) from None
         except FileNotFoundError:
             raise ReportError(f"{where}: {self.ca_file}: there is no such file with Icinga's CA") from None
+        except Failed as error:
+            raise ReportError(f"{where}: {error.text}") from None
         except (OSError, ValueError, http.client.HTTPException) as error:
             if deadline.expired:
                 raise ReportError(f"{where}: no answer within {deadline.seconds:g} s") from None
@@ -146,10 +150,19 @@ class IcingaReporter:
 
 
 def _connect(host: str, port: int, deadline: Deadline) -> socket.socket:
-    """The first address that takes the connection; all of them share the deadline."""
+    """The first address that takes the connection; all of them, and the resolver, share the deadline.
+
+    Raises:
+        Failed: the name has no address, or the resolver did not answer in time.
+        OSError: no address takes the connection.
+    """
     refused: OSError = TimeoutError("timed out")
-    for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
-        made = socket.socket(family, kind, protocol)
+    try:
+        addresses = resolve(host, port, socket.AF_UNSPEC, deadline)
+    except UnicodeError:
+        raise Failed("dns.not_found", "that is no host's name") from None
+    for family, address, _ in addresses:
+        made = socket.socket(family, socket.SOCK_STREAM)
         try:
             made.settimeout(max(0.001, deadline.left))
             made.connect(address)

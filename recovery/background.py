@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from imap4.deadline import Deadline
+from recovery.acting import act, failure, reach, tell
 from recovery.endings import Signalled, signals
 from recovery.event import Event
 from recovery.far import FarSide
@@ -11,7 +12,6 @@ from recovery.history_view import entry
 from recovery.job import Job
 from recovery.model import RecoveryError, UsageError
 from recovery.parsing import places_of
-from recovery.perform import act, failed, reach
 
 
 def take_over(job: Job, far: FarSide, deadline: Deadline) -> int:
@@ -36,7 +36,7 @@ def take_over(job: Job, far: FarSide, deadline: Deadline) -> int:
                 link = reach(job, far, deadline, found.texts["address"])
             except (RecoveryError, Signalled) as error:
                 history.fail(number, str(error))
-                return failed(job, number, error)
+                return tell(job, event, history, number, failure(error), deadline.elapsed)
             return act(job, event, far, history, link, number)
         finally:
             lock.release()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from imap4.deadline import Deadline
 from recovery import policy
+from recovery.acting import explain, failure, reach
 from recovery.endings import Signalled, signals
 from recovery.event import Event
 from recovery.event_options import rules_of
@@ -12,7 +13,6 @@ from recovery.history import opened
 from recovery.job import Job
 from recovery.model import RecoveryError
 from recovery.parsing import places_of
-from recovery.perform import explain, failed, reach
 from recovery.scrub import Scrubber
 
 
@@ -28,7 +28,8 @@ def dry_run(job: Job, event: Event | None, far: FarSide, deadline: Deadline) -> 
                 return job.end(0, "dry run", f"dry run, would skip: {decision.reason}")
             plan = [scrubber.text(line) for line in far.plan(link, options.request(options, event))]
     except (RecoveryError, Signalled) as error:
-        return failed(job, None, error, scrubber)
+        ended = failure(error, scrubber)
+        return job.end(ended.code, ended.verdict, ended.summary)
     for line in plan:
         job.say(line)
     return job.end(0, "dry run", f"dry run, would act: {decision.reason}", plan=plan)

@@ -78,6 +78,17 @@ def entry(history: History, number: int) -> Entry | None:
     return None if row is None else _entry(row, tuple(tuple(step) for step in steps))
 
 
+def entry_before(history: History, number: int) -> Entry | None:
+    """The one with its steps that came before, of the same action on the same machine; or None."""
+    with told(history.path):
+        row = history.database.execute(
+            "SELECT max(before.id) FROM recoveries AS before JOIN recoveries AS mine USING (action, machine) "
+            "WHERE before.id < mine.id AND mine.id = ?",
+            (number,),
+        ).fetchone()
+    return None if row[0] is None else entry(history, row[0])
+
+
 def machines(history: History) -> Iterator[tuple[str, str]]:
     """Name and address of every machine that something was begun on."""
     with told(history.path):

@@ -48,6 +48,11 @@ class Job:
         """A line beside the result: on standard output, or on standard error where that is JSON."""
         print(clean(text), file=sys.stderr if self.options.json else sys.stdout, flush=True)
 
+    def line(self, code: int, summary: str) -> str:
+        """The last line: ``OK - restart-service dovecot on mail1: running again after 4.1 s``."""
+        # A bar would begin performance data, and end the line for the person who reads it.
+        return clean(f"{_WORDS[code]} - {self.title}: {summary}").replace("|", "/")
+
     def end(
         self,
         code: int,
@@ -59,8 +64,7 @@ class Job:
         **more: Any,
     ) -> int:
         """Print the last line (or the JSON), and return the exit code."""
-        # A bar would begin performance data, and end the line for the person who reads it.
-        line = clean(f"{_WORDS[code]} - {self.title}: {summary}").replace("|", "/")
+        line = self.line(code, summary)
         if not self.options.json:
             print(line, flush=True)
             return code

@@ -13,7 +13,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -144,8 +144,9 @@ def objects(folder: Path, kind: str) -> dict[str, dict[str, object]]:
 class Icinga:
     """A running engine."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
         self.folder = folder
+        self._more = environment or {}
         self.command_file = folder / "icinga2.cmd"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -158,7 +159,7 @@ class Icinga:
             stdout=(self.folder / "stdout").open("ab"),
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            env=_environment(),
+            env={**_environment(), **self._more},
         )
         deadline = Deadline(30)
         while self.log().count("ConfigItem: Activated all objects") <= seen:

@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from imap4.deadline import Deadline
@@ -106,8 +107,9 @@ def directives(path: Path, kind: str) -> list[dict[str, str]]:
 class Nagios:
     """A running engine."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
         self.folder = folder
+        self._environment = {**os.environ, **(environment or {})}
         self.main = folder / "nagios.cfg"
         self.command_file = folder / "rw" / "nagios.cmd"
         self._process: subprocess.Popen[bytes] | None = None
@@ -120,6 +122,7 @@ class Nagios:
             stdout=(self.folder / "stdout").open("ab"),
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            env=self._environment,
         )
         deadline = Deadline(20)
         while not self.command_file.exists() or not (self.folder / "status.dat").exists():

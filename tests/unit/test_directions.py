@@ -21,6 +21,11 @@ FORBIDDEN = [
     ("imap4/session.py", "imap4.probe"),
     ("imap4/probe.py", "imap4.check"),
     ("monitor", "recovery"),
+    # No circle among the ways to perform a recovery.
+    ("recovery/acting.py", "recovery.perform"),
+    ("recovery/background.py", "recovery.perform"),
+    ("recovery/dry_run.py", "recovery.perform"),
+    ("recovery/report.py", "recovery.acting"),
 ]
 
 

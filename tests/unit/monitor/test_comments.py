@@ -150,3 +150,31 @@ def test_the_command_says_what_is_missing(imap4_monitor: Run) -> None:
     ended = imap4_monitor("report", "--host", "mail", "--service", "Mail", "restarted")
     said = "report: no engine; set IMAP4_NAGIOS_COMMAND_FILE or IMAP4_ICINGA_API\n"
     assert (ended.stdout, ended.stderr, ended.returncode) == ("", said, 3)
+
+
+def test_a_resolver_that_does_not_answer_holds_nobody_beyond_the_deadline(
+    password: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system's resolver cannot be made silent here without a name server; its call is held instead."""
+    silent, real = threading.Event(), socket.getaddrinfo
+
+    def look_up(host: bytes, port: int, family: int, kind: int, protocol: int, flags: int) -> object:
+        if not flags & socket.AI_NUMERICHOST:
+            silent.wait(30)
+        return real(host, port, family, kind, protocol, flags)
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    begin = time.monotonic()
+    with pytest.raises(ReportError) as caught:
+        IcingaReporter("icinga.invalid", 5665, "me", str(password)).send(REPORT, Deadline(0.5))
+    silent.set()
+    assert time.monotonic() - begin < 5
+    where = "Icinga's API at icinga.invalid:5665, add-comment"
+    assert str(caught.value) == f"{where}: name not resolved within 0.5 s"
+
+
+def test_a_name_that_can_be_no_name_is_one_clear_line(password: Path) -> None:
+    name = "x" * 64 + "\u00e4.example.org"
+    with pytest.raises(ReportError) as caught:
+        IcingaReporter(name, 5665, "me", str(password)).send(REPORT, Deadline(5))
+    assert str(caught.value) == f"Icinga's API at {name}:5665, add-comment: that is no host's name"
