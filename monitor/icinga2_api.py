@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from imap4.deadline import Deadline
-from monitor.comments import Report, ReportError, cleaned
+from monitor.comments import Report, ReportError, ReportRefused, cleaned
 
 CA_FILE = "/var/lib/icinga2/certs/ca.crt"
 PORT = 5665
@@ -80,15 +80,27 @@ class IcingaReporter:
 
     def send(self, report: Report, deadline: Deadline) -> None:
         """See ``Reporter``."""
-        target = {"type": "Service", "service": f"{report.host}!{report.service}"}
+        name = f"{report.host}!{report.service}"
+        target = {"type": "Service", "service": name}
         text = cleaned(report.text)
         comment = {**target, "author": cleaned(report.author), "comment": text}
-        self._act("add-comment", comment, report, deadline)
+        self._act("add-comment", comment, name, deadline)
         if report.status is not None:
             result = {**target, "exit_status": report.status, "plugin_output": text}
-            self._act("process-check-result", result, report, deadline)
+            self._act("process-check-result", result, name, deadline)
 
-    def _act(self, action: str, body: dict[str, Any], report: Report, deadline: Deadline) -> None:
+    def check_result(self, host: str, service: str, result: dict[str, Any], deadline: Deadline) -> None:
+        """Pass a result in; ``result`` has the action's own keys (``exit_status``, ``plugin_output`` ...).
+
+        Raises:
+            ReportRefused: Icinga does not want it for this service.
+            ReportError: Icinga does not know about it now, or that is not certain.
+        """
+        name = f"{host}!{service}"
+        body = {"type": "Service", "service": name, **result}
+        self._act("process-check-result", body, name, deadline)
+
+    def _act(self, action: str, body: dict[str, Any], service: str, deadline: Deadline) -> None:
         where = f"Icinga's API at {self.host}:{self.port}, {action}"
         status, answer = self._post(f"/v1/actions/{action}", body, where, deadline)
         results = answer.get("results") if isinstance(answer, dict) else None
@@ -100,12 +112,14 @@ class IcingaReporter:
             )
         if status in (403, 404) or results == []:
             # Without the permission, Icinga finds nothing that the user may act on.
-            raise ReportError(
-                f"{where}: there is no service {report.host}!{report.service}, "
+            raise ReportRefused(
+                f"{where}: there is no service {service}, "
                 f'or {self.user} lacks the permission "actions/{action}"'
             )
         said = cleaned(json.dumps(answer))[:200]
-        raise ReportError(f"{where}: answered {status}: {said}")
+        # With results, it is about this service; without, about Icinga, such as a reload under way.
+        kind = ReportRefused if results else ReportError
+        raise kind(f"{where}: answered {status} for {service}: {said}")
 
     def _post(self, path: str, body: dict[str, Any], where: str, deadline: Deadline) -> tuple[int, Any]:
         login = base64.b64encode(f"{self.user}:{_password(self.password_file)}".encode()).decode()
