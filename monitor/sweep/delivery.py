@@ -17,6 +17,11 @@ _BACKOFF = (0.5, 30.0)
 _SAY_AGAIN = 60.0
 """Seconds after which a trouble that lasts is told again."""
 
+_REFUSED_AGAIN = 3600.0
+"""The same for results that are not wanted: each is one monitor's, and comes at every test."""
+
+_MOST_REFUSALS = 1000
+
 
 class Unreachable(Exception):
     """The receiver has not taken a result, and may take it later."""
@@ -78,6 +83,7 @@ class Delivery:
         self._overflow = 0
         """Results dropped for lack of room since that was last told to be over."""
         self._told = ("", 0.0)
+        self._refusals: dict[str, float] = {}
         threading.Thread(target=self._work, name="delivery", daemon=True).start()
 
     @property
@@ -110,7 +116,7 @@ class Delivery:
             self._changed.wait_for(lambda: self._over, seconds)
             lost = self.waiting + self.dropped
         if lost:
-            self._tell(f"{self._receiver.name}: {lost} results were not delivered")
+            self._tell(f"{self._receiver.name}: results not delivered: {lost}")
         return lost
 
     def _work(self) -> None:
@@ -141,7 +147,7 @@ class Delivery:
                 self._well()
                 pause = _BACKOFF[0]
             except Unwanted as refusal:
-                self._say(str(refusal))
+                self._refused(str(refusal))
                 self.dropped += 1
                 taken = 1
             except Unreachable as trouble:
@@ -161,10 +167,18 @@ class Delivery:
             self._told = (text, now)
             self._tell(text)
 
+    def _refused(self, text: str) -> None:
+        now = time.monotonic()
+        if now - self._refusals.get(text, -_REFUSED_AGAIN) >= _REFUSED_AGAIN:
+            if len(self._refusals) >= _MOST_REFUSALS:
+                self._refusals.clear()
+            self._refusals[text] = now
+            self._tell(text)
+
     def _well(self) -> None:
         if self._told[0] or self._overflow:
             with self._changed:
                 dropped, self._overflow = self._overflow, 0
             self._told = ("", 0.0)
-            lost = f"; {dropped} results were dropped" if dropped else ""
+            lost = f"; results dropped: {dropped}" if dropped else ""
             self._tell(f"{self._receiver.name}: takes results again{lost}")
