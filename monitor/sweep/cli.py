@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 _EACH = 0.01
 """Seconds between two first tests, unless told otherwise."""
 
+_EACH_ONCE = 0.001
+"""The same with ``--once``: all at the same moment would be in each other's way, and be measured so."""
+
 
 def main(argv: Sequence[str]) -> int:
     """Do what the command line says.
@@ -46,7 +49,8 @@ def main(argv: Sequence[str]) -> int:
     spread = given.spread
     if spread is None:
         soonest = min(monitor.rules.delays.up for monitor in monitors)
-        spread = 0.0 if given.once else min(_EACH * (len(monitors) - 1), soonest)
+        others = len(monitors) - 1
+        spread = _EACH_ONCE * others if given.once else min(_EACH * others, soonest)
     from imap4.worker.limits import Limits
     from monitor.sweep.run import Settings, run
 
@@ -124,7 +128,7 @@ def _parser() -> Parser:
         type=_seconds,
         metavar="TIME",
         help="begin the first tests over this time (10 ms a monitor, at most the shortest delay while Up; "
-        "0 with --once)",
+        "1 ms a monitor with --once)",
     )
     add("--grace", type=_seconds, default=15.0, metavar="TIME", help="for tests under way, at the end (15)")
     _add_limits(parser)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from imap4.deadline import Deadline
 from monitor.comments import ReportError, ReportRefused
 from monitor.external import CommandFileError, send_lines
-from monitor.icinga2_api import CA_FILE, IcingaReporter
+from monitor.icinga2_api import CA_FILE, IcingaReporter, Kept
 from monitor.sweep.delivery import Gone, Unreachable, Unwanted
 from monitor.sweep.results import Result, as_command, is_news
 
@@ -75,6 +75,7 @@ class IcingaApi:
     def __init__(self, api: IcingaReporter) -> None:
         self.name = f"Icinga's API at {api.host}:{api.port}"
         self._api = api
+        self._kept = Kept()
 
     @classmethod
     def at(cls, url: str, environ: Mapping[str, str]) -> IcingaApi:
@@ -106,7 +107,7 @@ class IcingaApi:
         }
         monitor = result.monitor
         try:
-            self._api.check_result(monitor.host, monitor.service, passed, Deadline(SECONDS))
+            self._api.check_result(monitor.host, monitor.service, passed, Deadline(SECONDS), self._kept)
         except ReportRefused as error:
             raise Unwanted(str(error)) from None
         except ReportError as error:

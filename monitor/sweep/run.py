@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import time
 from collections.abc import Callable, Sequence
@@ -44,6 +45,8 @@ def run(monitors: Sequence[Monitor], receivers: Sequence[Receiver], settings: Se
     tally = Tally(len(monitors))
     display = Display(tally, settings.once)
     messages = Messages(display.show)
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)  # hardly anything here is a cycle
     hub = Hub()
     limits = raise_limits(settings.limits)
     deliveries: list[Delivery] = []
