@@ -23,7 +23,7 @@ from monitor.fields import Bad
 from monitor.values import options as allowed_options
 from tests.engines.nagios import wait_until
 from tests.engines.servers import BYE, OK, Scripted
-from tests.engines.sweeping import Sweeping, definition, monitor, objects, sweep, without_times
+from tests.engines.sweeping import FAST, Sweeping, definition, monitor, objects, sweep, without_times
 from tests.machines.cases import CASES, PASSWORD
 from tests.machines.scripted import Peer, ScriptedServer, closed_port, good
 
@@ -88,7 +88,8 @@ def test_every_verdict_is_the_plugins(tmp_path: Path) -> None:
 def test_alerts_come_on_the_monitors_own_delays(tmp_path: Path) -> None:
     server = Scripted([BYE, BYE, OK])
     path = definition(tmp_path, [monitor("Mail", server.port)], "failures_per_alert = 2\nmaximum_alerts = 1")
-    Path(path).write_text(Path(path).read_text().replace("lost = 1", "lost = 2"))
+    delays = "{ up = 9, warn = 1, down = 5, lost = 1 }"
+    Path(path).write_text(Path(path).read_text().replace(FAST, delays))
     with Sweeping(path, "--json") as running:
         found = [running.next() for _ in range(3)]
         code, rest, errors = running.end()
@@ -96,8 +97,8 @@ def test_alerts_come_on_the_monitors_own_delays(tmp_path: Path) -> None:
     names = ("state", "failures", "alert", "recovery", "next_delay")
     assert [tuple(each[name] for name in names) for each in found] == [
         ("Warn", 1, None, False, 1),
-        ("Down", 2, 1, False, 2),  # after the last alert, the delay is Lost's
-        ("Up", 0, None, True, 1),
+        ("Down", 2, 1, False, 1),  # after the last alert, the delay is Lost's
+        ("Up", 0, None, True, 9),
     ]
     for earlier, later in itertools.pairwise(found):
         assert later["time"] - earlier["time"] >= earlier["next_delay"]
