@@ -68,8 +68,9 @@ class Sweep:
         self._planner = planner
         self._programs = Programs(check=program)
         self._told = told
-        # Its own bounds would let the time-outs of those that wait run.
-        self._dispatcher = Dispatcher(hub, planner, limits, Statistics(), naemon=False)
+        # Where it made a test wait for its turn, the test's time would run; so its bound is above ours.
+        room = limits._replace(max_jobs=limits.max_jobs + limits.max_programs)
+        self._dispatcher = Dispatcher(hub, planner, room, Statistics(), naemon=False)
         self._turns = _Turns(limits.max_jobs, hub)
         self._program_turns = _Turns(limits.max_programs, hub)
         self._left = 0
