@@ -144,6 +144,30 @@ def refused(job: Job, reason: str) -> bytes:
     return job.request + b"error_msg=" + printable(reason.encode()) + b"\0" + DELIMITER
 
 
+class Answer(NamedTuple):
+    """What a worker has answered, for those who take the core's part."""
+
+    wait_status: int
+    """As wait(2) gives it."""
+    output: bytes
+    errors: bytes
+    timed_out: bool
+
+
+def parse_answer(message: bytes) -> Answer:
+    """Read an answer, with or without its delimiter.
+
+    Where the job was refused, ``errors`` says why and the status is that of a program that cannot be run.
+    """
+    pairs = dict(pair.partition(b"=")[::2] for pair in message.removesuffix(DELIMITER).split(b"\0") if pair)
+    if b"error_msg" in pairs:
+        return Answer(3 << 8, b"", pairs[b"error_msg"], False)
+    timed_out = pairs.get(b"exited_ok") != b"1"
+    return Answer(
+        int(pairs.get(b"wait_status", b"0")), pairs.get(b"outstd", b""), pairs.get(b"outerr", b""), timed_out
+    )
+
+
 def printable(text: bytes) -> bytes:
     """``text`` up to its first NUL, as the core's own workers cut it, and without the delimiter's 01."""
     if b"\0" in text or b"\1" in text:

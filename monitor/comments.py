@@ -19,6 +19,10 @@ class ReportError(Exception):
     """The engine was not told: the text says which, what was tried and what to do. It holds no secret."""
 
 
+class ReportRefused(ReportError):
+    """The engine answers, and does not want this very report: saying it again would not help."""
+
+
 @dataclass(frozen=True)
 class Report:
     """One thing to tell about a service."""

@@ -39,7 +39,11 @@ def send(path: str, commands: Iterable[Command], deadline: Deadline) -> None:
         CommandFileError: the file is not a pipe that an engine reads, or the deadline has passed.
     """
     now = int(time.time())
-    data = b"".join(line(each, now) for each in commands)
+    send_lines(path, b"".join(line(each, now) for each in commands), deadline)
+
+
+def send_lines(path: str, data: bytes, deadline: Deadline) -> None:
+    """Write lines that ``line`` has made, as ``send`` does. PIPE_BUF bytes or less: all of them or none."""
     try:
         if not stat.S_ISFIFO(os.stat(path).st_mode):
             raise CommandFileError(f"{path}: is not an engine's command file (not a named pipe)")

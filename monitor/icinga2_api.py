@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 from imap4.causes import Failed
 from imap4.deadline import Deadline
 from imap4.resolver import resolve
-from monitor.comments import Report, ReportError, cleaned
+from monitor.comments import Report, ReportError, ReportRefused, cleaned
 
 CA_FILE = "/var/lib/icinga2/certs/ca.crt"
 PORT = 5665
@@ -42,6 +42,17 @@ def _password(path: str) -> str:
         raise ReportError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise ReportError(f"{path}: is not UTF-8 text") from None
+
+
+class Kept:
+    """A connection that is kept for the next request; for one thread."""
+
+    connection: http.client.HTTPConnection | None = None
+
+    def take(self) -> http.client.HTTPConnection | None:
+        """The connection, which is not kept any more, or None."""
+        connection, self.connection = self.connection, None
+        return connection
 
 
 @dataclass(frozen=True)
@@ -82,17 +93,33 @@ class IcingaReporter:
 
     def send(self, report: Report, deadline: Deadline) -> None:
         """See ``Reporter``."""
-        target = {"type": "Service", "service": f"{report.host}!{report.service}"}
+        name = f"{report.host}!{report.service}"
+        target = {"type": "Service", "service": name}
         text = cleaned(report.text)
         comment = {**target, "author": cleaned(report.author), "comment": text}
-        self._act("add-comment", comment, report, deadline)
+        self._act("add-comment", comment, name, deadline)
         if report.status is not None:
             result = {**target, "exit_status": report.status, "plugin_output": text}
-            self._act("process-check-result", result, report, deadline)
+            self._act("process-check-result", result, name, deadline)
 
-    def _act(self, action: str, body: dict[str, Any], report: Report, deadline: Deadline) -> None:
+    def check_result(
+        self, host: str, service: str, result: dict[str, Any], deadline: Deadline, kept: Kept
+    ) -> None:
+        """Pass a result in; ``result`` has the action's own keys (``exit_status``, ``plugin_output`` ...).
+
+        Raises:
+            ReportRefused: Icinga does not want it for this service.
+            ReportError: Icinga does not know about it now, or that is not certain.
+        """
+        name = f"{host}!{service}"
+        body = {"type": "Service", "service": name, **result}
+        self._act("process-check-result", body, name, deadline, kept)
+
+    def _act(
+        self, action: str, body: dict[str, Any], service: str, deadline: Deadline, kept: Kept | None = None
+    ) -> None:
         where = f"Icinga's API at {self.host}:{self.port}, {action}"
-        status, answer = self._post(f"/v1/actions/{action}", body, where, deadline)
+        status, answer = self._post(f"/v1/actions/{action}", body, where, deadline, kept)
         results = answer.get("results") if isinstance(answer, dict) else None
         if status == 200 and results and all(int(each.get("code", 500)) == 200 for each in results):
             return
@@ -102,51 +129,68 @@ class IcingaReporter:
             )
         if status in (403, 404) or results == []:
             # Without the permission, Icinga finds nothing that the user may act on.
-            raise ReportError(
-                f"{where}: there is no service {report.host}!{report.service}, "
+            raise ReportRefused(
+                f"{where}: there is no service {service}, "
                 f'or {self.user} lacks the permission "actions/{action}"'
             )
         said = cleaned(json.dumps(answer))[:200]
-        raise ReportError(f"{where}: answered {status}: {said}")
+        # With results, it is about this service; without, about Icinga, such as a reload under way.
+        kind = ReportRefused if results else ReportError
+        raise kind(f"{where}: answered {status} for {service}: {said}")
 
-    def _post(self, path: str, body: dict[str, Any], where: str, deadline: Deadline) -> tuple[int, Any]:
+    def _post(
+        self, path: str, body: dict[str, Any], where: str, deadline: Deadline, kept: Kept | None
+    ) -> tuple[int, Any]:
         login = base64.b64encode(f"{self.user}:{_password(self.password_file)}".encode()).decode()
         headers = {
             "Accept": "application/json",
             "Content-Type": "application/json",
             "Authorization": f"Basic {login}",
         }
-        connection = http.client.HTTPConnection(self.host, self.port)
+        used = kept.take() if kept else None
+        connection = used or http.client.HTTPConnection(self.host, self.port)
         watchdog = None
         try:
-            plain = _connect(self.host, self.port, deadline)
-            connection.sock = plain
-            watchdog = _Watchdog(plain, deadline)
-            context = ssl.create_default_context(cafile=self.ca_file)
-            connection.sock = context.wrap_socket(plain, server_hostname=self.server_name or self.host)
+            if used is None:
+                connection.sock = _connect(self.host, self.port, deadline)
+            watchdog = _Watchdog(connection.sock, deadline)
+            if used is None:
+                context = ssl.create_default_context(cafile=self.ca_file)
+                name = self.server_name or self.host
+                connection.sock = context.wrap_socket(connection.sock, server_hostname=name)
+            connection.sock.settimeout(max(0.001, deadline.left))
             connection.request("POST", path, json.dumps(body).encode(), headers)
             response = connection.getresponse()
-            return response.status, json.loads(response.read(_LONGEST_ANSWER))
-        except ssl.SSLCertVerificationError as error:
-            raise ReportError(
-                f"{where}: the certificate is not trusted: {error.verify_message}; "
-                f"it must be signed by {self.ca_file} for {self.server_name or self.host}"
-            ) from None
-        except FileNotFoundError:
-            raise ReportError(f"{where}: {self.ca_file}: there is no such file with Icinga's CA") from None
+            found = response.status, json.loads(response.read(_LONGEST_ANSWER))
+            if kept and not response.will_close and response.isclosed():
+                kept.connection = connection
+            return found
         except Failed as error:
             raise ReportError(f"{where}: {error.text}") from None
         except (OSError, ValueError, http.client.HTTPException) as error:
-            if deadline.expired:
-                raise ReportError(f"{where}: no answer within {deadline.seconds:g} s") from None
-            if isinstance(error, ValueError):
-                raise ReportError(f"{where}: the answer is no JSON") from None
-            reason = getattr(error, "strerror", None) or type(error).__name__
-            raise ReportError(f"{where}: {reason}") from None
+            if used is None or deadline.expired or not isinstance(error, (ConnectionError, ssl.SSLEOFError)):
+                raise self._explained(error, where, deadline) from None
         finally:
-            connection.close()
+            if kept is None or kept.connection is not connection:
+                connection.close()
             if watchdog:
                 watchdog.end()
+        # Icinga closes connections that were idle for a while; that is no trouble.
+        return self._post(path, body, where, deadline, kept)
+
+    def _explained(self, error: Exception, where: str, deadline: Deadline) -> ReportError:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return ReportError(
+                f"{where}: the certificate is not trusted: {error.verify_message}; "
+                f"it must be signed by {self.ca_file} for {self.server_name or self.host}"
+            )
+        if isinstance(error, FileNotFoundError):
+            return ReportError(f"{where}: {self.ca_file}: there is no such file with Icinga's CA")
+        if deadline.expired:
+            return ReportError(f"{where}: no answer within {deadline.seconds:g} s")
+        if isinstance(error, ValueError):
+            return ReportError(f"{where}: the answer is no JSON")
+        return ReportError(f"{where}: {getattr(error, 'strerror', None) or type(error).__name__}")
 
 
 def _connect(host: str, port: int, deadline: Deadline) -> socket.socket:
@@ -165,6 +209,8 @@ def _connect(host: str, port: int, deadline: Deadline) -> socket.socket:
         made = socket.socket(family, socket.SOCK_STREAM)
         try:
             made.settimeout(max(0.001, deadline.left))
+            # Head and body of a request are two writes; the second must not wait for an acknowledgement.
+            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             made.connect(address)
             return made
         except OSError as error:
@@ -179,7 +225,7 @@ class _Watchdog:
     """
 
     def __init__(self, connection: socket.socket, deadline: Deadline) -> None:
-        self._copy = connection.dup()
+        self._copy = socket.socket(fileno=os.dup(connection.fileno()))  # a TLS socket has no dup()
         self._timer = threading.Timer(deadline.left, self._shut)
         self._timer.daemon = True
         self._timer.start()

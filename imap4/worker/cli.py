@@ -72,7 +72,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="imap4-worker",
         description="Runs check_imap4 for Nagios Core and Naemon in a few processes, without forking. "
-        "Without a command it works; 'status' shows how a running one does.",
+        "Without a command it works; 'status' shows how a running one does. 'sweep DEFINITIONS' tests the "
+        "monitors of a definitions file without a core: see imap4-worker sweep --help.",
         allow_abbrev=False,
     )
     add = parser.add_argument

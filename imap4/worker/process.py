@@ -36,7 +36,7 @@ def run(settings: Settings, journal: Journal, held: int | None, control: socket.
     Returns:
         The exit code.
     """
-    limits = _raise_limits(settings.limits)
+    limits = raise_limits(settings.limits)
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)  # hardly anything here is a cycle
     hub = Hub()
@@ -113,7 +113,7 @@ def _figures(statistics: Statistics, dispatcher: Dispatcher, link: Link) -> dict
     return figures
 
 
-def _raise_limits(limits: Limits) -> Limits:
+def raise_limits(limits: Limits) -> Limits:
     """See to it that every probe can have its descriptor; where that cannot be, take fewer jobs."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = limits.max_jobs + _OTHER_DESCRIPTORS + 8 * limits.max_programs

@@ -85,6 +85,18 @@ def test_systemd_takes_the_drop_in(tmp_path: Path) -> None:
     assert (ended.returncode, [line for line in ended.stderr.splitlines() if "nagios4" in line]) == (0, [])
 
 
+def test_systemd_takes_the_sweeps_unit(tmp_path: Path) -> None:
+    text = (CONTRIB / "systemd" / "imap4-sweep.service").read_text()
+    unit = tmp_path / "imap4-sweep.service"
+    unit.write_text(text.replace("/usr/local/bin/imap4-worker", "/bin/true"))
+    program = shutil.which("systemd-analyze")
+    assert program is not None
+    ended = subprocess.run(
+        [program, "verify", "--man=no", str(unit)], capture_output=True, text=True, timeout=60
+    )
+    assert (ended.returncode, [line for line in ended.stderr.splitlines() if "imap4" in line]) == (0, [])
+
+
 def _completed(*words: str) -> list[str]:
     """What bash offers for the last word."""
     script = (

@@ -44,6 +44,20 @@ def imported_modules(path: Path) -> set[str]:
     return found
 
 
+# What of monitor may use the worker: it needs greenlet, which nothing else of monitor does.
+WITH_WORKER = ("monitor/worker.py", "monitor/sweep/")
+
+
+def test_only_the_sweep_imports_the_worker() -> None:
+    for path in sorted((ROOT / "monitor").rglob("*.py")):
+        place = path.relative_to(ROOT).as_posix()
+        if not place.startswith(WITH_WORKER):
+            wrong = {
+                name for name in imported_modules(path) if name.startswith(("imap4.worker", "monitor.sweep"))
+            }
+            assert not wrong, f"{place} imports {wrong}"
+
+
 @pytest.mark.parametrize(("who", "whom"), FORBIDDEN)
 def test_imports_go_one_way(who: str, whom: str) -> None:
     place = ROOT / who

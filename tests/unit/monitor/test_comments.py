@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from imap4.deadline import Deadline
 from monitor.comments import LONGEST, NagiosReporter, Report, ReportError, cleaned, reporter_from
-from monitor.icinga2_api import IcingaReporter
+from monitor.icinga2_api import IcingaReporter, Kept
 from tests.unit.monitor.conftest import Run
 
 REPORT = Report("mail", "Mail", "restarted")
@@ -178,3 +178,44 @@ def test_a_name_that_can_be_no_name_is_one_clear_line(password: Path) -> None:
     with pytest.raises(ReportError) as caught:
         IcingaReporter(name, 5665, "me", str(password)).send(REPORT, Deadline(5))
     assert str(caught.value) == f"Icinga's API at {name}:5665, add-comment: that is no host's name"
+
+
+class Keeping:
+    """A TLS server that answers some requests on each connection, and then closes it without a word."""
+
+    def __init__(self, folder: Path, each: int) -> None:
+        authority = trustme.CA()
+        self.ca_file = folder / "ca.pem"
+        authority.cert_pem.write_to_path(self.ca_file)
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert("localhost").configure_cert(self._context)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self.connections = self.requests = 0
+        self._each = each
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        body = b'{"results":[{"code":200.0}]}'
+        answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+        while True:
+            plain, _ = self._listener.accept()
+            self.connections += 1
+            with self._context.wrap_socket(plain, server_side=True) as connection:
+                for _ in range(self._each):
+                    data = b""
+                    while b'"exit_status": 0}' not in data:
+                        data += connection.recv(65536)
+                    self.requests += 1
+                    connection.sendall(answer)
+
+
+def test_a_kept_connection_is_used_again_and_made_anew_when_it_was_closed(
+    tmp_path: Path, password: Path
+) -> None:
+    server = Keeping(tmp_path, 2)
+    reporter = IcingaReporter("localhost", server.port, "u", str(password), str(server.ca_file))
+    kept = Kept()
+    for _ in range(5):
+        reporter.check_result("mail", "Mail", {"exit_status": 0}, Deadline(10), kept)
+    assert (server.requests, server.connections) == (5, 3)

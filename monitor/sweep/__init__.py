@@ -1,0 +1,1 @@
+"""Tests every monitor of a definitions file in one process."""
