@@ -13,6 +13,8 @@ import pytest
 from monitor import icinga2
 from monitor.cli import main
 from monitor.commands import Programs
+from recovery.link import sudoers_lines
+from recovery.platforms.systemd import Systemd
 from tests.engines import icinga, nagios_core
 
 CONTRIB = Path(__file__).parents[2] / "contrib"
@@ -126,3 +128,16 @@ def test_the_dashboard_is_json_and_reads_what_the_writer_writes() -> None:
     writer = (CONTRIB / "icinga2" / "statistics.conf").read_text()
     assert "icinga2.$host.name$.services.$service.name$.$service.check_command$" in writer
     assert all("icinga2.$host.services.$service.*.perfdata." in query for query in queries)
+
+
+def test_sudo_takes_the_example_which_is_what_the_doctor_prints() -> None:
+    example = CONTRIB / "sudoers" / "imap4-recovery"
+    # Its owner and mode are the administrator's business; here only the grammar is.
+    checked = subprocess.run(
+        ["/usr/sbin/visudo", "-c", "-f", "-"], input=example.read_text(), capture_output=True, text=True
+    )
+    assert (checked.returncode, checked.stdout) == (0, "stdin: parsed OK\n"), checked.stderr
+    printed = sudoers_lines("recovery", Systemd().commands(["dovecot.service"]))
+    printed += sudoers_lines("recovery-reboot", Systemd().commands((), reboot=True))
+    lines = [line for line in example.read_text().splitlines() if line and not line.startswith("#")]
+    assert lines == printed
