@@ -10,7 +10,7 @@ from .causes import Failed
 from .connection import Connection, connect
 from .deadline import Deadline
 from .network import BLOCKING, Network
-from .options import Options, UsageError
+from .options import Options
 from .resolver import Address, resolve, unix_address
 from .session import Session
 
@@ -240,6 +240,3 @@ class _Test:
             details=tuple(self.details),
             dialogue=tuple(self.connection.dialogue) if self.connection is not None else (),
         )
-
-
-__all__ = ["Failure", "Preparation", "ProbeResult", "UsageError", "prepare", "probe"]

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import grp
 import json
 import os
 import pwd
 import secrets
 import shutil
-import signal
 import socket
 import subprocess
 import time
@@ -20,6 +18,7 @@ from pathlib import Path
 import trustme
 
 from imap4.deadline import Deadline
+from tests.engines.ending import end
 
 PROGRAM = shutil.which("icinga2", path="/usr/sbin:/usr/bin") or "/usr/sbin/icinga2"
 
@@ -169,16 +168,8 @@ class Icinga:
 
     def stop(self) -> None:
         """Stop as its unit does; what is left of it is killed."""
-        if self._process is None:
-            return
-        self._process.terminate()
-        try:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(20)
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
+        if self._process is not None:
+            end(self._process, 20)
             self._process = None
 
     def log(self) -> str:

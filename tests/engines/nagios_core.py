@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pwd
 import re
 import shutil
-import signal
 import subprocess
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
 from imap4.deadline import Deadline
+from tests.engines.ending import end
 
 PROGRAM = shutil.which("nagios4", path="/usr/sbin:/usr/bin") or "/usr/sbin/nagios4"
 
@@ -132,16 +131,8 @@ class Nagios:
 
     def stop(self) -> None:
         """Stop as its unit does; what is left of it is killed."""
-        if self._process is None:
-            return
-        self._process.terminate()
-        try:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(15)
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
+        if self._process is not None:
+            end(self._process, 15)
             self._process = None
 
     def log(self) -> str:
