@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 from imap4.deadline import Deadline
@@ -39,13 +40,15 @@ for unit; do
     as_root "$systemctl" --no-block $mode "$verb" "$unit" || exit
 done
 """
-_LAST_WORDS = """\
+_JOURNAL = ("--no-pager", "-q", "-n", "12", "-o", "json", "-u")
+_LAST_WORDS = f"""\
 export LC_ALL=C
 journalctl=$(command -v journalctl) || exit 0
-lines=$("$journalctl" --no-pager -q -n 5 -o cat -u "$1" 2>/dev/null)
-[ -n "$lines" ] || lines=$(as_root "$journalctl" --no-pager -q -n 5 -o cat -u "$1" 2>/dev/null)
+lines=$("$journalctl" {" ".join(_JOURNAL)} "$1" 2>/dev/null)
+[ -n "$lines" ] || lines=$(as_root "$journalctl" {" ".join(_JOURNAL)} "$1" 2>/dev/null)
 printf '%s\\n' "$lines"
 """
+_SHOWN_WORDS = 5
 _MACHINE = (
     BOOT_SCRIPT
     + """\
@@ -118,7 +121,7 @@ class Systemd:
         return link.run(_JOBS, ["start", "", *services], deadline=deadline)
 
     def last_words(self, link: Link, service: str, *, deadline: Deadline) -> list[str]:
-        return [line for line in link.ask(_LAST_WORDS, [service], deadline=deadline).splitlines() if line]
+        return parse_journal(link.ask(_LAST_WORDS, [service], deadline=deadline))
 
     def machine(self, link: Link, *, deadline: Deadline) -> MachineFacts:
         return parse_machine(link.ask(_MACHINE, deadline=deadline))
@@ -144,7 +147,7 @@ class Systemd:
         for unit in (*services, *dependents):
             commands.append((*job, "start", unit))
             commands.append(("/usr/bin/systemctl", "reset-failed", unit))
-            commands.append(("/usr/bin/journalctl", "--no-pager", "-q", "-n", "5", "-o", "cat", "-u", unit))
+            commands.append(("/usr/bin/journalctl", *_JOURNAL, unit))
         if reboot:
             commands += [("/usr/bin/touch", MARKER), (*job, "reboot")]
         return commands
@@ -170,3 +173,36 @@ def parse_show(name: str, block: str) -> ServiceFacts:
         dependents=tuple(sorted({unit for units in reverse for unit in units})),
         description=values.get("Description", ""),
     )
+
+
+def parse_journal(text: str) -> list[str]:
+    """The last words in what ``journalctl -o json -u UNIT`` wrote (systemd.journal-fields(7)).
+
+    What the service itself said in its newest run, or where it said nothing, what systemd said about it.
+    systemd's own lines tell what the unit's state tells, and would push the service's out: they are many,
+    and the journal does not keep the order of lines that reach it by different ways.
+    """
+    entries = [entry for entry in map(_entry, text.splitlines()) if entry]
+    run = _run(entries[-1]) if entries else ""
+    own = [entry for entry in entries if entry.get("_PID") != "1" and _run(entry) == run]
+    lines = [line for entry in own or entries for line in _message(entry).splitlines()]
+    return [line for line in lines if line][-_SHOWN_WORDS:]
+
+
+def _entry(line: str) -> dict[str, object]:
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return {}
+    return entry if isinstance(entry, dict) else {}
+
+
+def _run(entry: dict[str, object]) -> object:
+    return entry.get("_SYSTEMD_INVOCATION_ID") if entry.get("_PID") != "1" else entry.get("INVOCATION_ID")
+
+
+def _message(entry: dict[str, object]) -> str:
+    message = entry.get("MESSAGE")
+    if isinstance(message, list):  # A message that is not text comes as the list of its bytes.
+        return bytes(byte for byte in message if byte in range(256)).decode("utf-8", "replace")
+    return message if isinstance(message, str) else ""
