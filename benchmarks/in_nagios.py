@@ -117,7 +117,9 @@ def site(mode: str, plugin: str, wanted: int, more: str) -> Iterator[tuple[Nagio
         nagios = stack.enter_context(Nagios(folder, command, arguments, interval=INTERVAL, more=settings))
         worker = None
         if mode == "worker":
-            worker = stack.enter_context(Worker(folder, nagios.socket, "--plugin", plugin))
+            # The one beside the plugin: with the Python, and installed in the way, that users have.
+            program = str(Path(plugin).with_name("imap4-worker"))
+            worker = stack.enter_context(Worker(folder, nagios.socket, program=program))
             wait_until(lambda: worker.registered() == 2)
         pipe = folder / "nagios.cmd"
         wait_until(pipe.exists)

@@ -120,7 +120,7 @@ class Dispatcher:
     def _run(self, entry: _Entry, needs: tuple[Pool, ...]) -> None:
         """The task of one job."""
         task: Task = getcurrent()
-        task.reserved = set(needs)
+        task.reusable, task.reserved = not needs, set(needs)
         try:
             answer = self._answer(entry)
         except Killed:
@@ -130,7 +130,6 @@ class Dispatcher:
             answer = self._finished(entry, 3, text)
         for pool in task.reserved:
             pool.cancel()
-        self._hub.end(task)
         self.running -= 1
         self.statistics.took(time.monotonic() - entry.came)
         entry.reply(answer)

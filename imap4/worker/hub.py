@@ -7,6 +7,7 @@ here may block: the same thread reads the core's jobs.
 from __future__ import annotations
 
 import collections
+import functools
 import heapq
 import os
 import select
@@ -22,6 +23,7 @@ _TICKS = 50
 """Timers are sorted into this many bins a second, and go off late by as much."""
 
 _MAX_EVENTS = 256
+_MAX_RESTING = 500
 _MAX_SLEEP = 0.5
 """Seconds; the heartbeat's longest pause."""
 
@@ -53,8 +55,12 @@ class Killed(BaseException):
 
 
 class Task(greenlet):  # type: ignore[misc]
-    """A greenlet with a clock."""
+    """A greenlet with a clock. It runs one function after another, as long as there are some."""
 
+    function: Callable[[], None]
+    """What it runs now. It must not raise."""
+    reusable = False
+    """Whether nobody may switch to it any more when its function has ended, so that it can run another."""
     wake_at = FOREVER
     """When the present pause ends; monotonic, as all times here."""
     kill_at = FOREVER
@@ -62,12 +68,19 @@ class Task(greenlet):  # type: ignore[misc]
     bin = 0
     """Where its timer lies; 0 for none."""
 
-    def __init__(self, function: Callable[[], None], hub: Hub) -> None:
-        super().__init__(function, hub.greenlet)
+    def __init__(self, hub: Hub) -> None:
+        super().__init__(self._live, hub.greenlet)
+        self._hub = hub
         self.sockets: set[Any] = set()
         """What it has open."""
         self.reserved: set[Pool] = set()
         """The threads that are kept for it."""
+
+    def _live(self, woken: bool) -> None:
+        wanted = True
+        while wanted:
+            self.function()
+            wanted = self._hub.end(self)
 
 
 class Hub:
@@ -84,18 +97,19 @@ class Hub:
         self._posted: collections.deque[Callable[[], None]] = collections.deque()
         self._bins: dict[int, set[Task]] = {}
         self._order: list[int] = []
+        self._resting: list[Task] = []
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._epoll.register(self._bell, select.EPOLLIN)
         self._stopped = False
 
     def spawn(self, function: Callable[[], None], kill_at: float = FOREVER) -> None:
         """Start a task, now; called in the hub or in a task. It must not raise."""
-        task = Task(function, self)
-        task.kill_at = kill_at
+        task = self._resting.pop() if self._resting else Task(self)
+        task.function, task.kill_at, task.reusable = function, kill_at, False
         if getcurrent() is self.greenlet:
-            task.switch()
+            task.switch(True)
         else:
-            self._posted.append(task.switch)
+            self._posted.append(functools.partial(task.switch, True))
 
     def post(self, function: Callable[[], None]) -> None:
         """Have ``function`` called in the hub; from any thread."""
@@ -126,14 +140,26 @@ class Hub:
     def breathe(self) -> None:
         """Let everybody else have a turn, in the middle of long work."""
         task: Task = getcurrent()
+        task.reusable = False
         self._posted.append(lambda: task.switch(True))
         self.pause(FOREVER)
 
-    def end(self, task: Task) -> None:
-        """Forget a task's timer, and close what it has left open. Called by the task as its last."""
+    def end(self, task: Task) -> bool:
+        """Forget a task's timer, and close what it has left open; let it wait for its next function.
+
+        A new task wants a new stack, which costs system calls.
+
+        Returns:
+            True when it has a next function; False where it is not wanted any more.
+        """
         self._unfile(task)
         for sock in list(task.sockets):
             sock.close()
+        if not task.reusable or len(self._resting) >= _MAX_RESTING:
+            return False
+        self._resting.append(task)
+        self.greenlet.switch()
+        return True
 
     def watch(self, descriptor: int, watcher: Watcher) -> None:
         """Call ``watcher`` at every change of a descriptor, until ``unwatch`` or its end."""

@@ -56,6 +56,7 @@ class Pool:
             Whether it has returned by then.
         """
         task: Task = getcurrent()
+        task.reusable = False
         if self in task.reserved:
             task.reserved.remove(self)
         else:

@@ -70,8 +70,8 @@ class Socket(_Waiting, socket.socket):
     _born = -1
 
     def __init__(self, hub: Hub, family: int, kind: int, descriptor: int | None = None) -> None:
-        socket.socket.__init__(self, family, kind, 0, descriptor)
-        socket.socket.setblocking(self, False)
+        # Asked for here, it spares a system call.
+        socket.socket.__init__(self, family, kind | socket.SOCK_NONBLOCK, 0, descriptor)
         self.hub = hub
         self.owner: Task = getcurrent()
         self.owner.sockets.add(self)
@@ -81,6 +81,7 @@ class Socket(_Waiting, socket.socket):
     def adopt(cls, hub: Hub, descriptor: int) -> Socket:
         """Make one of a connected Unix socket's descriptor."""
         sock = cls(hub, socket.AF_UNIX, socket.SOCK_STREAM, descriptor)
+        socket.socket.setblocking(sock, False)
         sock._watched = descriptor
         hub.watch(descriptor, sock)
         return sock
@@ -247,16 +248,14 @@ def network(hub: Hub, resolvers: Pool) -> Network:
     def each(function: Callable[[_T], _R], items: list[_T]) -> list[_R]:
         results: dict[int, _R | BaseException] = {}
         caller: Task = getcurrent()
+        caller.reusable = False
         waits = [caller]
 
         def one(index: int) -> None:
-            task: Task = getcurrent()
             try:
                 results[index] = function(items[index])
             except BaseException as error:  # told to the caller, as a thread pool would
                 results[index] = error
-            finally:
-                hub.end(task)
             if len(results) == len(items) and waits:
                 woken = waits.pop()
                 hub.post(lambda: woken.switch(True))

@@ -128,7 +128,6 @@ class Sweep:
                 break
             self._hub.pause(time.monotonic() + position.delay)
         self._left -= 1
-        self._hub.end(task)
         self._end_if_done()
 
     def _test(self, task: Task, command: bytes, timeout: float) -> tuple[int, str]:

@@ -54,11 +54,11 @@ def _answer(descriptor: int, clients: dict[int, socket.socket]) -> None:
     except OSError:
         data = b""
     if data:
+        # RFC 9051 section 6.1.3: the server closes the connection, as Dovecot does.
         with contextlib.suppress(OSError):
             client.send(b"* BYE logging out\r\n" + data.split()[0] + b" OK LOGOUT completed\r\n")
-    else:
-        clients.pop(descriptor).close()
-        next(_ended)
+    clients.pop(descriptor).close()
+    next(_ended)
 
 
 def _tell(*_: object) -> None:

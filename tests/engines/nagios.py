@@ -215,10 +215,10 @@ class Nagios:
 class Worker:
     """An ``imap4-worker`` for a Nagios."""
 
-    def __init__(self, folder: Path, core: Path, *options: str) -> None:
+    def __init__(self, folder: Path, core: Path, *options: str, program: str = IMAP4_WORKER[0]) -> None:
         self.socket = folder / "worker.status"
         self.log_path = folder / "worker.log"
-        words = [*IMAP4_WORKER, "--core", str(core), "--socket", str(self.socket), *options]
+        words = [program, "--core", str(core), "--socket", str(self.socket), *options]
         self.process = subprocess.Popen(
             words, stdin=subprocess.DEVNULL, stderr=self.log_path.open("ab"), start_new_session=True
         )
