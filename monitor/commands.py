@@ -56,6 +56,8 @@ def recovery_arguments(monitor: Monitor, action: Action, programs: Programs, eve
     recovery = monitor.recovery
     arguments = [programs.recovery, action.name, "--event", event, "--alerts", str(action.alerts)]
     arguments += ["--machine", recovery.machine, "--credential", recovery.credential]
+    if recovery.port is not None:
+        arguments += ["--port", str(recovery.port)]
     if action.name == "restart-service":
         for service in recovery.services:
             arguments += ["--service", service]

@@ -95,6 +95,7 @@ def _recovery(section: Section) -> Recovery:
         services=section.value("services", fields.listed(service), ()),
         verify=section.value("verify", fields.boolean, True),
         actions=tuple(_action(each) for each in section.tables("action")),
+        port=section.value("port", fields.integer(1, 65535), None),
     )
     if not section.partial and recovery.actions:
         names = {action.name for action in recovery.actions}

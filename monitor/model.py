@@ -71,6 +71,8 @@ class Recovery:
     verify: bool = True
     """Whether the monitor's own test must pass before a repair counts as proven."""
     actions: tuple[Action, ...] = ()
+    port: int | None = None
+    """Where the machine's sshd or WinRM listens; None is what is usual for the credential's method."""
 
 
 @dataclass(frozen=True)

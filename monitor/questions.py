@@ -45,6 +45,7 @@ mode = "starttls"            # none, tls or starttls
 [monitor.recovery]
 machine = "mail.example.org" # FQDN, NetBIOS name or IP address
 credential = "mail-restart"  # a name from: imap4-recovery credentials list
+# port = 2222                # of sshd or WinRM, where it is not the usual one
 services = ["dovecot"]       # with all that depend on them
 verify = true                # a repair counts only if the test passes afterwards
 
@@ -81,6 +82,20 @@ def choices(command: Sequence[str], seconds: float = 30) -> tuple[str, ...]:
     return tuple(names)
 
 
+def _whole(least: int, most: int) -> fields.Check:
+    """An answer that is a whole number in a range."""
+    limits = fields.integer(least, most)
+
+    def check(said: str) -> Any:
+        try:
+            number = int(said)
+        except ValueError:
+            raise fields.Bad(f"{fields.shown(said)} is not a whole number") from None
+        return limits(number)
+
+    return check
+
+
 class Form:
     """Asks for values one by one; an answer that cannot be used is explained and asked for again."""
 
@@ -100,14 +115,13 @@ class Form:
 
     def number(self, question: str, default: int, least: int, most: int) -> int:
         """A whole number in a range."""
-        limits = fields.integer(least, most)
+        return int(self.value(question, str(default), _whole(least, most)))
 
-        def check(said: str) -> Any:
-            if not said.lstrip("-").isdigit():
-                raise fields.Bad(f"{fields.shown(said)} is not a whole number")
-            return limits(int(said))
-
-        return int(self.value(question, str(default), check))
+    def port(self, question: str) -> int | None:
+        """A port, or None for the usual one."""
+        whole = _whole(1, 65535)
+        found: int | None = self.value(question, "-", lambda said: None if said == "-" else whole(said))
+        return found
 
     def yes(self, question: str, default: bool) -> bool:
         """Yes or no."""
@@ -156,6 +170,10 @@ def _recovery(form: Form, address: str) -> list[str]:
     credential = form.one_of("Credential for recovery", ["credentials", "list"])
     lines += [f"machine = {_quoted(machine)}", f"credential = {_quoted(credential)}"]
     listing = ["services", "--machine", machine, "--credential", credential]
+    port = form.port("Port of its sshd or WinRM (- for the usual one)")
+    if port is not None:
+        lines.append(f"port = {port}")
+        listing += ["--port", str(port)]
     services = form.several("Services to restart, with all dependent ones, separated by commas", listing)
     if services:
         lines.append(f"services = [{', '.join(map(_quoted, services))}]")

@@ -48,11 +48,13 @@ def _name(monitor: Monitor, number: int) -> str:
     """The sentence for one action of the monitor's recovery."""
     recovery = monitor.recovery
     action = recovery.actions[number]
+    # In words: a colon would be one more in an IPv6 address.
+    where = recovery.machine + (f" port {recovery.port}" if recovery.port is not None else "")
     if action.name == "restart-service":
-        return f"restart-service {' '.join(recovery.services)} on {recovery.machine}"
+        return f"restart-service {' '.join(recovery.services)} on {where}"
     if action.name == "external-process":
-        return f"external-process {action.command[0]} on {recovery.machine}"
-    return f"{action.name} {recovery.machine}"
+        return f"external-process {action.command[0]} on {where}"
+    return f"{action.name} {where}"
 
 
 def at_alert(monitor: Monitor, alert: int) -> tuple[str, ...]:

@@ -65,7 +65,7 @@ class Run:
 def _plain(engine: str) -> list[Scenario]:
     return [
         Scenario("Plain", rules(3, 2), 8),
-        Scenario("Every failure is an alert", rules(1, 3), 5),
+        Scenario("Every failure is an alert", rules(1, 3), 5, repair_port=2222),
         Scenario("One alert", rules(2, 1), 4),
         Scenario("One failure, one alert", rules(1, 1), 3),
         Scenario("Slow", rules(2, 2), 5, kind=SILENT, test_duration=3),

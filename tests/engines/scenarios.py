@@ -49,6 +49,7 @@ class Scenario:
         kind: str = BYE,
         test_duration: int = 10,
         options: tuple[str, ...] = (),
+        repair_port: int | None = None,
     ) -> None:
         self.results = [True, *[False] * failures, True, True]
         self.server = Scripted([OK, *[kind] * failures])
@@ -62,7 +63,11 @@ class Scenario:
             rules=rules,
             contacts=(Contact("admins"), Contact("boss", AlertRange(2))),
             recovery=Recovery(
-                "mail1", "root", ("dovecot",), True, (Action("restart-service", AlertRange(1, 2)),)
+                machine="mail1",
+                credential="root",
+                services=("dovecot",),
+                actions=(Action("restart-service", AlertRange(1, 2)),),
+                port=repair_port,
             ),
         )
 

@@ -53,14 +53,17 @@ def test_hostile_arguments_reach_the_check_as_they_were_given(run: Run) -> None:
     assert run.recorder.arguments(scenario.server.port) == check_arguments(scenario.monitor, Programs())[1:]
 
 
-def test_a_repair_is_told_its_range_machine_and_proof(run: Run) -> None:
-    scenario = run.scenarios["Plain"]
-    repairs = [each for each in run.recorder.notices("Plain") if each.who == "repair"]
+@pytest.mark.parametrize(("name", "port"), [("Plain", ()), ("Every failure is an alert", ("--port", "2222"))])
+def test_a_repair_is_told_its_range_machine_port_and_proof(
+    run: Run, name: str, port: tuple[str, ...]
+) -> None:
+    scenario = run.scenarios[name]
+    repairs = [each for each in run.recorder.notices(name) if each.who == "repair"]
     event = "nagios" if run.is_nagios else "icinga"
     test = " ".join([run.recorder.check, *check_arguments(scenario.monitor, Programs())[1:]])
     meant = (
         *("restart-service", "--event", event, "--alerts", "1-2", "--machine", "mail1"),
-        *("--credential", "root", "--service", "dovecot", "--verify", test, "--detach"),
+        *("--credential", "root", *port, "--service", "dovecot", "--verify", test, "--detach"),
     )
     assert [each.arguments for each in repairs] == [meant] * 2
 

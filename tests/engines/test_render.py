@@ -63,6 +63,7 @@ MONITORS = st.builds(
         texts(20),
         st.lists(texts(20), min_size=1, max_size=2).map(tuple),
         actions=st.lists(ACTIONS, max_size=2).map(tuple),
+        port=st.none() | st.integers(1, 65535),
     ),
 )
 DEFINITIONS = st.lists(

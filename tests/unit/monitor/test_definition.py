@@ -35,6 +35,7 @@ contacts = ["admins", { name = "boss", alerts = "5-" }]
 warn = 0
 [monitor.recovery]
 machine = "mail 1"
+port = 65536
 [[monitor.recovery.action]]
 do = "restart-server"
 alerts = "3-1"
@@ -61,19 +62,20 @@ monitors.toml:13: monitor "Mail": contacts: boss: alert 5 is never sent, maximum
 monitors.toml:15: monitor "Mail": delays.warn: 0 is not between 1 and 86400 (seconds)
 monitors.toml:16: monitor "Mail": recovery.credential: is missing: actions need to log in to the machine
 monitors.toml:17: monitor "Mail": recovery.machine: "mail 1" is not an FQDN, a NetBIOS name or an IP address
-monitors.toml:19: monitor "Mail": recovery.action[1].do: "restart-server" is none of restart-service, \
+monitors.toml:18: monitor "Mail": recovery.port: 65536 is not between 1 and 65535
+monitors.toml:20: monitor "Mail": recovery.action[1].do: "restart-server" is none of restart-service, \
 reboot-server, external-process
-monitors.toml:20: monitor "Mail": recovery.action[1].alerts: "3-1" ends before it begins
-monitors.toml:21: monitor "Mail": recovery.action[2].command: goes with external-process, \
+monitors.toml:21: monitor "Mail": recovery.action[1].alerts: "3-1" ends before it begins
+monitors.toml:22: monitor "Mail": recovery.action[2].command: goes with external-process, \
 and with nothing else
-monitors.toml:24: monitor "Mail": name: "Mail" is there twice
-monitors.toml:26: monitor "Mail": tls.ca_file: "ca.pem" is not an absolute path
-monitors.toml:26: monitor "Mail": tls.ca_file: has no effect without TLS; set mode = "tls" or "starttls"
-monitors.toml:27: monitor 3: name: is missing
-monitors.toml:28: monitor 3: address: "192.0.2.1; reboot" is not a name, an IP address or the absolute path \
+monitors.toml:25: monitor "Mail": name: "Mail" is there twice
+monitors.toml:27: monitor "Mail": tls.ca_file: "ca.pem" is not an absolute path
+monitors.toml:27: monitor "Mail": tls.ca_file: has no effect without TLS; set mode = "tls" or "starttls"
+monitors.toml:28: monitor 3: name: is missing
+monitors.toml:29: monitor 3: address: "192.0.2.1; reboot" is not a name, an IP address or the absolute path \
 of a socket
-monitors.toml:29: monitor 3: options: a line break or control character cannot be used here
-monitors.toml:30: monitor 3: failures_per_alert: true is not a whole number
+monitors.toml:30: monitor 3: options: a line break or control character cannot be used here
+monitors.toml:31: monitor 3: failures_per_alert: true is not a whole number
 """
 
 
@@ -156,7 +158,7 @@ def test_defaults_are_merged_key_by_key() -> None:
         contacts = ["admins"]
         delays = { up = 30, down = 40 }
         tls = { mode = "starttls", ca_file = "/ca.pem" }
-        recovery = { credential = "root", action = [{ do = "reboot-server", alerts = "2-" }] }
+        recovery = { credential = "root", port = 2222, action = [{ do = "reboot-server", alerts = "2-" }] }
         [[monitor]]
         name = "Mail"
         address = "mail.example.org"
@@ -170,7 +172,27 @@ def test_defaults_are_merged_key_by_key() -> None:
     assert monitor.rules.delays == Delays(30, 50, 50, 300)
     assert monitor.tls == Tls("starttls", ca_file="/ca.pem", minimum="1.3")
     assert monitor.contacts == (Contact("night", AlertRange(2, 2), group=True),)
-    assert monitor.recovery == Recovery("mail1", "root", (), True, (Action("reboot-server", AlertRange(2)),))
+    reboot = Action("reboot-server", AlertRange(2))
+    assert monitor.recovery == Recovery("mail1", "root", (), True, (reboot,), 2222)
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("0", "0 is not between 1 and 65535"),
+        ('"22"', '"22" is not a whole number'),
+        ("22.0", "22.0 is not a whole number"),
+        ("true", "true is not a whole number"),
+    ],
+)
+def test_what_is_no_port_of_a_repair_is_a_mistake(said: str, told: str) -> None:
+    with pytest.raises(DefinitionError) as caught:
+        one(f"recovery = {{ port = {said} }}")
+    assert str(caught.value) == f'file:4: monitor "Mail": recovery.port: {told}'
+
+
+def test_a_repair_goes_to_any_port_there_is() -> None:
+    assert [one(f"recovery = {{ port = {port} }}").recovery.port for port in (1, 65535)] == [1, 65535]
 
 
 def test_names_that_engines_cannot_tell_apart_are_a_mistake() -> None:

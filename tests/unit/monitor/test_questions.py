@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 from monitor.definition import parse
-from monitor.model import Action, AlertRange
+from monitor.model import Action, AlertRange, Recovery
+from monitor.questions import EXAMPLE
 from tests.unit.monitor.conftest import Run
 
 ANSWERS = """\
@@ -29,10 +31,15 @@ starttls
 y
 2
 1
+ssh
+--1
+65536
+2222
 1, 2, cron
 1-2
 3
 """
+REBOOT = Action("reboot-server", AlertRange(3, 3))
 
 
 def recovery_command(folder: Path) -> str:
@@ -42,10 +49,11 @@ def recovery_command(folder: Path) -> str:
         textwrap.dedent(
             """\
             #!/bin/sh
-            case "$1 $2 $3 $4 $5" in
-            "machines --json   ") echo '{"machines": {"mail1": ["history"], "mail2": []}, "hashed": 2}' ;;
-            "credentials list --json  ") echo '[{"name": "root", "method": "ssh-key"}]' ;;
-            "services --machine mail2 --credential root") echo '[{"name": "dovecot"}, {"name": "postfix"}]' ;;
+            case "$*" in
+            "machines --json") echo '{"machines": {"mail1": ["history"], "mail2": []}, "hashed": 2}' ;;
+            "credentials list --json") echo '[{"name": "root", "method": "ssh-key"}]' ;;
+            "services --machine mail2 --credential root --port 2222 --json")
+              echo '[{"name": "dovecot"}, {"name": "postfix"}]' ;;
             *) exit 2 ;;
             esac
             """
@@ -63,6 +71,13 @@ def test_the_example_is_valid_and_never_overwrites_a_file(imap4_monitor: Run, tm
     assert imap4_monitor("validate", "mine.toml").returncode == 0
 
 
+def test_the_port_that_the_example_leaves_out_is_valid_too() -> None:
+    (plain,) = parse(EXAMPLE, "example").monitors
+    (other,) = parse(EXAMPLE.replace("# port = 2222", "port = 2222"), "example").monitors
+    assert plain.recovery.port is None
+    assert other == replace(plain, recovery=replace(plain.recovery, port=2222))
+
+
 def test_the_form_is_asked_in_its_order_with_choices_from_recovery(
     imap4_monitor: Run, tmp_path: Path
 ) -> None:
@@ -74,18 +89,29 @@ def test_the_form_is_asked_in_its_order_with_choices_from_recovery(
     (monitor,) = parse((tmp_path / "mine.toml").read_text(), "mine.toml").monitors
     assert (monitor.name, monitor.tls.mode, monitor.test_duration) == ('Mail "Berlin"', "starttls", 7)
     assert (monitor.rules.delays.up, monitor.rules.delays.warn, monitor.rules.delays.down) == (300, 45, 300)
-    assert monitor.recovery.machine == "mail2"
+    for wrong in (
+        '"ssh" is not a whole number',
+        '"--1" is not a whole number',
+        "65536 is not between 1 and 65535",
+    ):
+        assert f"Port of its sshd or WinRM (- for the usual one) [-]:   {wrong}\n" in ended.stdout
+    assert (monitor.recovery.machine, monitor.recovery.port) == ("mail2", 2222)
     assert monitor.recovery.services == ("dovecot", "postfix", "cron")
     restart = Action("restart-service", AlertRange(1, 2))
-    assert monitor.recovery.actions == (restart, Action("reboot-server", AlertRange(3, 3)))
+    assert monitor.recovery.actions == (restart, REBOOT)
 
 
 def test_the_form_goes_on_without_recovery(imap4_monitor: Run, tmp_path: Path) -> None:
-    answers = "Mail\n\n\nmail.example.org\n" + "\n" * 10 + "y\n\nroot\n\n3\n"
+    answers = "Mail\n\n\nmail.example.org\n" + "\n" * 10 + "y\n\nroot\n\n\n3\n"
     ended = imap4_monitor("new", "--ask", "f.toml", "--recovery-command", "/nonexistent", stdin=answers)
     assert (ended.stderr, ended.returncode) == ("", 0)
-    (monitor,) = parse((tmp_path / "f.toml").read_text(), "f.toml").monitors
-    assert (monitor.recovery.machine, monitor.recovery.credential) == ("mail.example.org", "root")
+    text = (tmp_path / "f.toml").read_text()
+    assert text.split("[monitor.recovery]\n")[1] == (
+        'machine = "mail.example.org"\ncredential = "root"\n\n'
+        '[[monitor.recovery.action]]\ndo = "reboot-server"\nalerts = "3"\n'
+    )
+    (monitor,) = parse(text, "f.toml").monitors
+    assert monitor.recovery == Recovery("mail.example.org", "root", actions=(REBOOT,))
 
 
 def test_an_interrupted_form_writes_nothing(imap4_monitor: Run, tmp_path: Path) -> None:

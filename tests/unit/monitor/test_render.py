@@ -27,6 +27,30 @@ def test_the_files_are_those_in_the_golden_folder(engine: str) -> None:
         assert text == (GOLDEN / engine / name).read_text(), name
 
 
+@pytest.mark.parametrize(
+    ("engine", "before", "more"),
+    [
+        ("nagios", " --credential mail-restart", " --port 2222"),
+        ("naemon", " --credential mail-restart", " --port 2222"),
+        ("icinga2", '    "--credential",\n    "mail-restart",\n', '    "--port",\n    "2222",\n'),
+    ],
+)
+def test_the_port_of_repairs_is_two_words_more_and_nothing_else(
+    imap4_monitor: Run, tmp_path: Path, engine: str, before: str, more: str
+) -> None:
+    text = (GOLDEN / "definition.toml").read_text()
+    machine = 'machine = "mail.example.org"\n'
+    (tmp_path / "definition.toml").write_text(text.replace(machine, machine + "port = 2222\n"))
+    assert imap4_monitor("render", engine, "definition.toml", "-o", "out").returncode == 0
+    golden = {
+        path.name: path.read_text()
+        for path in (GOLDEN / ("icinga2" if engine == "icinga2" else "nagios")).iterdir()
+    }
+    assert "".join(golden.values()).count(before) == 2
+    found = {path.name: path.read_text() for path in (tmp_path / "out").iterdir()}
+    assert found == {name: each.replace(before, before + more) for name, each in golden.items()}
+
+
 def test_rendering_again_changes_nothing(imap4_monitor: Run, tmp_path: Path) -> None:
     command = ("render", "naemon", str(GOLDEN / "definition.toml"), "-o", "out")
     first = imap4_monitor(*command)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,7 @@ TOLD = {
 }
 
 
+@pytest.mark.parametrize("port", [None, 2222])
 @pytest.mark.parametrize("event", ["nagios", "icinga"])
 @pytest.mark.parametrize(
     ("number", "said"),
@@ -38,9 +40,12 @@ TOLD = {
         (1, "reboot-server on mail.example.org: skipped: alert 9 is outside 3"),
     ],
 )
-def test_recovery_understands_what_is_rendered(tmp_path: Path, event: str, number: int, said: str) -> None:
+def test_recovery_understands_what_is_rendered(
+    tmp_path: Path, event: str, number: int, said: str, port: int | None
+) -> None:
     """The alert is one at which nothing is to be done, so it decides and nothing else."""
-    arguments = recovery_arguments(RECOVERY, RECOVERY.recovery.actions[number], Programs(), event)[1:]
+    monitor = replace(RECOVERY, recovery=replace(RECOVERY.recovery, port=port))
+    arguments = recovery_arguments(monitor, monitor.recovery.actions[number], Programs(), event)[1:]
     told = {f"{event.upper()}_{name}": text for name, text in TOLD.items()}
     ended = subprocess.run(
         [sys.executable, "-m", "recovery", *arguments],

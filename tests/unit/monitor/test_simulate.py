@@ -63,6 +63,16 @@ def test_an_outage_that_ends_is_told_with_its_recovery_notification(
     assert (ended.stdout, ended.stderr, ended.returncode) == (EXAMPLE + ENDS, "", 0)
 
 
+def test_a_repair_is_shown_with_the_port_that_it_goes_to(
+    imap4_monitor: Run, write: Callable[[str], str]
+) -> None:
+    ended = imap4_monitor(
+        "simulate", write(VENDOR.replace('credential = "root"', 'credential = "root", port = 22022'))
+    )
+    meant = EXAMPLE.replace("mail1", "mail1 port 22022")
+    assert (ended.stdout, ended.stderr, ended.returncode) == (meant, "", 0)
+
+
 def test_the_duration_of_tests_is_added_to_every_delay() -> None:
     """The manual's figures: 300 s of delay and tests of 10 s are steps of 310 s."""
     rows = simulate(Monitor("Mail", "192.0.2.1", "mail"), Outage(test_duration=10))
