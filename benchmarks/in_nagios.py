@@ -19,12 +19,13 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from tests.engines.nagios import Nagios, Worker, wait_until  # noqa: E402
+from tests.machines.certificates import self_signed  # noqa: E402
 
 CHECK_IMAP = "/usr/lib/nagios/plugins/check_imap"
 INTERVAL = 2
@@ -57,9 +58,10 @@ class Result(NamedTuple):
 class Server:
     """The IMAP server, apart."""
 
-    def __init__(self) -> None:
+    def __init__(self, *options: str) -> None:
         script = ROOT / "tests/engines/imap_server.py"
-        self._process = subprocess.Popen([sys.executable, script, "0"], stdout=subprocess.PIPE, text=True)
+        words = [sys.executable, str(script), *options, "0"]
+        self._process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
         self.port = int(self._line())
 
     def _line(self) -> str:
@@ -102,13 +104,19 @@ def machine() -> tuple[float, float]:
 
 
 @contextmanager
-def site(mode: str, plugin: str, wanted: int, more: str) -> Iterator[tuple[Nagios, Worker | None, Server]]:
+def site(mode: str, plugin: str, wanted: int, tls: bool) -> Iterator[tuple[Nagios, Worker | None, Server]]:
     """A Nagios with so many services that ``wanted`` checks are due each second."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench")))
-        server = Server()
-        stack.callback(server.close)
         program = CHECK_IMAP if mode == "check_imap" else plugin
+        words, more = [], ""
+        if tls:
+            certificate, _ = self_signed(folder)
+            words = ["--tls", certificate, str(folder / "self.key")]
+            # check_imap does not look at whose certificate it is; check_imap4 always does.
+            more = "-S" if mode == "check_imap" else f"--tls --ca-file {certificate}"
+        server = Server(*words)
+        stack.callback(server.close)
         command = f"{program} -H $HOSTADDRESS$ -p {server.port} -t $ARG1$ {more}"
         # Every service has a command line of its own, as in life.
         arguments = [f"{10 + number}" for number in range(wanted * INTERVAL)]
@@ -127,9 +135,9 @@ def site(mode: str, plugin: str, wanted: int, more: str) -> Iterator[tuple[Nagio
         yield nagios, worker, server
 
 
-def measure(mode: str, plugin: str, wanted: int, seconds: float, more: str = "") -> Result:
+def measure(mode: str, plugin: str, wanted: int, seconds: float, tls: bool = False) -> Result:
     """Let Nagios get going, then measure for so many seconds."""
-    with site(mode, plugin, wanted, more) as (nagios, worker, server):
+    with site(mode, plugin, wanted, tls) as (nagios, worker, server):
         assert nagios.process is not None
         wait_until(lambda: server.sessions() > wanted * INTERVAL, 120)
         time.sleep(2 * INTERVAL)
@@ -148,7 +156,7 @@ def measure(mode: str, plugin: str, wanted: int, seconds: float, more: str = "")
         time.sleep(3)  # until status.dat is written
         latencies = sorted(service.latency for service in nagios.services())
     return Result(
-        mode,
+        mode + (" TLS" if tls else ""),
         wanted,
         count / elapsed,
         (after[0] - main[0]) / count * 1000,
@@ -174,10 +182,19 @@ def highest(mode: str, plugin: str, first: int, seconds: float) -> Result:
         wanted = int(wanted * (4 / 3 if result.sustained else 2 / 3))
 
 
+def costs(plugin: str, rates: dict[str, int], tls: bool = False) -> dict[str, Result]:
+    """What a check costs in each mode, at a rate that it sustains."""
+    found = {}
+    for mode, rate in rates.items():
+        found[mode] = measure(mode, plugin, rate, 8.0, tls)
+        show(found[mode])
+    return found
+
+
 def show(result: Result) -> None:
     """One row."""
     print(
-        f"{result.mode:12} {result.wanted:7}/s {result.rate:8.0f}/s {result.cpu:8.3f} {result.nagios:8.3f} "
+        f"{result.mode:15} {result.wanted:7}/s {result.rate:8.0f}/s {result.cpu:8.3f} {result.nagios:8.3f} "
         f"{result.latency:8.3f} {result.busy:6.0%}",
         flush=True,
     )
@@ -191,21 +208,22 @@ def main() -> None:
     parser.add_argument("--rate", type=int, help="measure the worker at this rate, and nothing else")
     given = parser.parse_args()
     given.plugin = os.path.abspath(given.plugin)
-    print(f"{'':12} {'wanted':>9} {'done':>10} {'CPU/1000':>8} {'Nagios':>8} {'p95 lat.':>8} {'busy':>6}")
+    print(f"{'':15} {'wanted':>9} {'done':>10} {'CPU/1000':>8} {'Nagios':>8} {'p95 lat.':>8} {'busy':>6}")
     if given.rate:
         show(measure("worker", given.plugin, given.rate, 6.0))
         return
-    cost = {
-        "check_imap": measure("check_imap", given.plugin, 200, 8.0),
-        "check_imap4": measure("check_imap4", given.plugin, 15, 8.0),
-        "worker": measure("worker", given.plugin, 2000, 8.0),
-    }
-    for result in cost.values():
-        show(result)
+    cost = costs(given.plugin, {"check_imap": 200, "check_imap4": 15, "worker": 2000})
     ratio = cost["check_imap"].cpu / cost["worker"].cpu
     print(f"C check_imap costs {ratio:.1f} times the worker's CPU for the same checks")
-    found = {"cost": {mode: result._asdict() for mode, result in cost.items()}, "cost_ratio": ratio}
+    found: dict[str, Any] = {
+        "cost": {mode: result._asdict() for mode, result in cost.items()},
+        "cost_ratio": ratio,
+    }
     if not given.quick:
+        tls = costs(given.plugin, {"check_imap": 100, "check_imap4": 12, "worker": 300}, tls=True)
+        for mode, result in tls.items():
+            print(f"of which the TLS session of {mode}: {result.cpu - cost[mode].cpu:.3f}")
+        found["tls"] = {mode: result._asdict() for mode, result in tls.items()}
         best = {
             mode: highest(mode, given.plugin, first, 6.0)
             for mode, first in (("check_imap", 450), ("check_imap4", 24), ("worker", 3600))

@@ -60,8 +60,13 @@ class Preparation(NamedTuple):
     password: str | None
 
 
-def prepare(options: Options, deadline: Deadline) -> Preparation:
+def prepare(
+    options: Options, deadline: Deadline, make_context: Callable[[Options], ssl.SSLContext] | None = None
+) -> Preparation:
     """Read the files that the options name.
+
+    Args:
+        make_context: in place of imap4.tls.make_context, for who keeps contexts.
 
     Raises:
         UsageError: one of them is missing or wrong.
@@ -74,7 +79,7 @@ def prepare(options: Options, deadline: Deadline) -> Preparation:
     if options.tls != "none":
         from . import tls
 
-        context, name = tls.make_context(options), tls.server_name(options)
+        context, name = (make_context or tls.make_context)(options), tls.server_name(options)
     return Preparation(context, name, password)
 
 

@@ -7,6 +7,7 @@ import ssl
 import time
 from typing import NamedTuple
 
+from .. import tls
 from ..deadline import Deadline
 from ..options import Options
 from ..probe import Preparation, prepare
@@ -19,7 +20,7 @@ _MAX_CONTEXTS = 256
 
 
 class _Kept(NamedTuple):
-    preparation: Preparation
+    context: ssl.SSLContext
     files: list[tuple[int, int, int] | None]
     made: float
     looked: float
@@ -30,29 +31,38 @@ class Preparations:
 
     def __init__(self, sockets: type[ssl.SSLSocket]) -> None:
         self._sockets = sockets
-        self._kept: dict[Options, _Kept] = {}
+        self._kept: dict[tuple[object, ...], _Kept] = {}
 
     def ready(self, options: Options) -> Preparation | None:
-        """What needs no look at a file, if there is such."""
-        kept = self._kept.get(options)
-        return kept.preparation if kept and time.monotonic() - kept.looked < _LOOK_AGAIN else None
+        """What needs no look at a file, if there is such. Passwords are not kept."""
+        if options.login:
+            return None
+        kept = self._kept.get(_key(options))
+        if kept is None or time.monotonic() - kept.looked >= _LOOK_AGAIN:
+            return None
+        return Preparation(kept.context, tls.server_name(options), None)
 
     def make(self, options: Options, deadline: Deadline) -> Preparation:
         """As imap4.probe.prepare, which says what is raised."""
+        return prepare(options, deadline, self._context)
+
+    def _context(self, options: Options) -> ssl.SSLContext:
         now = time.monotonic()
-        files = _files(options)
-        kept = self._kept.get(options)
-        if kept and now - kept.made < _MAX_AGE and kept.files == files:
-            self._kept[options] = kept._replace(looked=now)
-            return kept.preparation
-        made = prepare(options, deadline)
-        if made.context is not None:
-            made.context.sslsocket_class = self._sockets
-        if not options.login:  # passwords are not kept
+        key, files = _key(options), _files(options)
+        kept = self._kept.get(key)
+        if kept is None or now - kept.made >= _MAX_AGE or kept.files != files:
+            context = tls.make_context(options)
+            context.sslsocket_class = self._sockets
+            kept = _Kept(context, files, now, now)
             if len(self._kept) >= _MAX_CONTEXTS:
                 self._kept.clear()
-            self._kept[options] = _Kept(made, files, now, now)
-        return made
+        self._kept[key] = kept._replace(looked=now)
+        return kept.context
+
+
+def _key(options: Options) -> tuple[object, ...]:
+    """All that a context depends on; the same for most of a site's commands."""
+    return options.tls_min, options.insecure, options.ca_file, options.client_cert, options.client_key
 
 
 def _files(options: Options) -> list[tuple[int, int, int] | None]:
