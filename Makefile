@@ -58,18 +58,20 @@ pyz: $(VENV)/.run
 docs: $(VENV)/.dev
 	$(BIN)/python tools/verdicts.py
 
+# Measured is what users have: installed, not editable, with the system's own Python.
+BENCH := build/bench-venv
 bench: $(VENV)/.dev
-	@tools/debian-packages monitoring-plugins-basic
-	@tools/make-venv build/bench-venv --force-reinstall --no-deps .
-	@tools/make-venv build/bench-venv .
-	$(BIN)/python benchmarks/check_process.py $(CURDIR)/build/bench-venv/bin/python
-	@tools/debian-packages nagios4-core
-	$(BIN)/python benchmarks/in_nagios.py --json build/in_nagios.json build/bench-venv/bin/check_imap4
-	$(BIN)/python benchmarks/dead_targets.py --json build/dead_targets.json $(BIN)/check_imap4
+	@tools/debian-packages monitoring-plugins-basic nagios4-core
+	@PYTHON=$(firstword $(wildcard /usr/bin/python3) $(PYTHON)) tools/make-venv $(BENCH) '.[worker]'
+	@tools/make-venv $(BENCH) --force-reinstall --no-deps .
+	$(BIN)/python benchmarks/check_process.py $(CURDIR)/$(BENCH)/bin/python
+	$(BIN)/python benchmarks/in_nagios.py --json build/in_nagios.json $(BENCH)/bin/check_imap4
+	$(BIN)/python benchmarks/dead_targets.py --json build/dead_targets.json $(BENCH)/bin/check_imap4
 
 soak: $(VENV)/.dev
 	@tools/debian-packages nagios4-core
 	$(BIN)/python benchmarks/soak.py --seconds $(or $(SECONDS),600) $(BIN)/check_imap4
+	$(BIN)/python benchmarks/many_jobs.py $(BIN)/check_imap4
 
 bench-recovery: $(VENV)/.dev
 	@tools/debian-packages debootstrap systemd-container util-linux openssh-client

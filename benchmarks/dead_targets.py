@@ -20,7 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tests.engines.core_worker import IMAP4_WORKER, CoreWorker  # noqa: E402
+from tests.engines.core_worker import CoreWorker  # noqa: E402
 
 SILENT = """
 import resource, socket
@@ -50,7 +50,8 @@ def measure(
         f"{plugin} -H 127.0.0.1 -p {port} -t 2 --name n{number}".encode() for number, port in enumerate(ports)
     ]
     with tempfile.TemporaryDirectory(prefix="bench") as name:
-        words = [*IMAP4_WORKER, "--workers", "1", "--max-jobs", "12000", "--socket", "", "--core"]
+        program = str(Path(plugin).with_name("imap4-worker"))
+        words = [program, "--workers", "1", "--max-jobs", "12000", "--socket", "", "--core"]
         with CoreWorker(Path(name), words) as core:
             core.run(*commands, timeout=60)
             before, start = cpu_of(core.registered_pid), time.time()

@@ -29,6 +29,8 @@ from tests.machines.certificates import self_signed  # noqa: E402
 
 CHECK_IMAP = "/usr/lib/nagios/plugins/check_imap"
 INTERVAL = 2
+STATUS_INTERVAL = 10
+"""Seconds between two status files, as Debian has it; each is written with all services."""
 HERTZ = os.sysconf("SC_CLK_TCK")
 
 
@@ -121,7 +123,9 @@ def site(mode: str, plugin: str, wanted: int, tls: bool) -> Iterator[tuple[Nagio
         # Every service has a command line of its own, as in life.
         arguments = [f"{10 + number}" for number in range(wanted * INTERVAL)]
         # Checks that are due before the worker has registered would be forked, and starve it.
-        settings = "status_update_interval=3\ncheck_external_commands=1\nexecute_service_checks=0\n"
+        settings = (
+            f"status_update_interval={STATUS_INTERVAL}\ncheck_external_commands=1\nexecute_service_checks=0\n"
+        )
         nagios = stack.enter_context(Nagios(folder, command, arguments, interval=INTERVAL, more=settings))
         worker = None
         if mode == "worker":
@@ -135,8 +139,8 @@ def site(mode: str, plugin: str, wanted: int, tls: bool) -> Iterator[tuple[Nagio
         yield nagios, worker, server
 
 
-def measure(mode: str, plugin: str, wanted: int, seconds: float, tls: bool = False) -> Result:
-    """Let Nagios get going, then measure for so many seconds."""
+def measure(mode: str, plugin: str, wanted: int, tls: bool = False) -> Result:
+    """Let Nagios get going, then measure for as long as Nagios takes from one status file to the next."""
     with site(mode, plugin, wanted, tls) as (nagios, worker, server):
         assert nagios.process is not None
         wait_until(lambda: server.sessions() > wanted * INTERVAL, 120)
@@ -150,10 +154,12 @@ def measure(mode: str, plugin: str, wanted: int, seconds: float, tls: bool = Fal
             return total, cpu_of_process(nagios.process.pid)
 
         start, before, main, load = time.monotonic(), server.sessions(), cpu(), machine()
-        time.sleep(seconds)
+        time.sleep(STATUS_INTERVAL)
         count, after, end = server.sessions() - before, cpu(), machine()
         elapsed = time.monotonic() - start
-        time.sleep(3)  # until status.dat is written
+        status = nagios.folder / "status.dat"
+        written = status.stat().st_mtime_ns if status.exists() else 0
+        wait_until(lambda: status.exists() and status.stat().st_mtime_ns != written)
         latencies = sorted(service.latency for service in nagios.services())
     return Result(
         mode + (" TLS" if tls else ""),
@@ -166,12 +172,12 @@ def measure(mode: str, plugin: str, wanted: int, seconds: float, tls: bool = Fal
     )
 
 
-def highest(mode: str, plugin: str, first: int, seconds: float) -> Result:
+def highest(mode: str, plugin: str, first: int) -> Result:
     """Raise the rate by a third until Nagios does not keep up; or lower it until it does."""
     best = None
     wanted = first
     while True:
-        result = measure(mode, plugin, wanted, seconds)
+        result = measure(mode, plugin, wanted)
         show(result)
         if not result.sustained and (best is not None or wanted < 10):
             return best or result
@@ -186,7 +192,7 @@ def costs(plugin: str, rates: dict[str, int], tls: bool = False) -> dict[str, Re
     """What a check costs in each mode, at a rate that it sustains."""
     found = {}
     for mode, rate in rates.items():
-        found[mode] = measure(mode, plugin, rate, 8.0, tls)
+        found[mode] = measure(mode, plugin, rate, tls)
         show(found[mode])
     return found
 
@@ -210,7 +216,7 @@ def main() -> None:
     given.plugin = os.path.abspath(given.plugin)
     print(f"{'':15} {'wanted':>9} {'done':>10} {'CPU/1000':>8} {'Nagios':>8} {'p95 lat.':>8} {'busy':>6}")
     if given.rate:
-        show(measure("worker", given.plugin, given.rate, 6.0))
+        show(measure("worker", given.plugin, given.rate))
         return
     cost = costs(given.plugin, {"check_imap": 200, "check_imap4": 15, "worker": 2000})
     ratio = cost["check_imap"].cpu / cost["worker"].cpu
@@ -225,7 +231,7 @@ def main() -> None:
             print(f"of which the TLS session of {mode}: {result.cpu - cost[mode].cpu:.3f}")
         found["tls"] = {mode: result._asdict() for mode, result in tls.items()}
         best = {
-            mode: highest(mode, given.plugin, first, 6.0)
+            mode: highest(mode, given.plugin, first)
             for mode, first in (("check_imap", 450), ("check_imap4", 24), ("worker", 3600))
         }
         ratio = best["worker"].rate / best["check_imap"].rate
