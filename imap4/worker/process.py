@@ -27,7 +27,7 @@ _OTHER_DESCRIPTORS = 300
 
 
 def run(settings: Settings, journal: Journal, held: int | None, control: socket.socket) -> int:
-    """Be a worker until SIGTERM, or until the supervisor is gone.
+    """Be a worker until SIGTERM or SIGABRT, or until the supervisor is gone.
 
     Args:
         held: descriptor of a connection that a predecessor had; None to register anew.
@@ -46,8 +46,13 @@ def run(settings: Settings, journal: Journal, held: int | None, control: socket.
     link = Link(hub, dispatcher, journal, settings, held, _Control(control).tell)
     hub.each_round.append(journal.beat)
     life = _Life(hub, link, settings.grace)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's; the supervisor passes on its own
-    signal.signal(signal.SIGTERM, lambda *_: hub.post(life.drain))
+    # A terminal's and the unit's; the supervisor passes on its own. Programs inherit that they are ignored,
+    # so that the unit's stop lets them come to their end.
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    # systemd's watchdog sends SIGABRT to all, though it means the supervisor alone.
+    for number in (signal.SIGTERM, signal.SIGABRT):
+        signal.signal(number, lambda *_: hub.post(life.drain))
     hub.watch(control.fileno(), life)
 
     def publish() -> None:

@@ -89,12 +89,12 @@ class Supervisor:
         self._stopping: float | None = None
 
     def run(self) -> int:
-        """Supervise until SIGTERM or SIGINT.
+        """Supervise until SIGTERM, SIGINT or SIGHUP; the unit sends the last, to all processes.
 
         Returns:
             The exit code.
         """
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda *_: None)
         signal.set_wakeup_fd(self._bell)
         self._listen()

@@ -20,42 +20,29 @@ def pairs(message: bytes) -> dict[str, bytes]:
     return {key.decode(): value for key, _, value in (pair.partition(b"=") for pair in message.split(b"\0"))}
 
 
-class CoreWorker:
-    """Takes the core's part: a socket for one worker to register on, and jobs for it."""
+def query_socket(path: str) -> socket.socket:
+    """Where workers register."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(path)
+    listener.listen()
+    listener.settimeout(20)
+    return listener
 
-    def __init__(self, folder: Path, command: list[str] | None = None) -> None:
-        path = str(folder / "qh.sock")
-        with socket.socket(socket.AF_UNIX) as listener:
-            listener.bind(path)
-            listener.listen()
-            listener.settimeout(20)
-            self._process = subprocess.Popen(
-                [*(command or [NAGIOS, "--worker"]), path],
-                stdin=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                cwd=folder,  # where shells that it starts write
-            )
-            self._socket, _ = listener.accept()
+
+class Registered:
+    """Takes the core's part for the worker that registers next, and has jobs for it."""
+
+    def __init__(self, listener: socket.socket) -> None:
+        self._socket, _ = listener.accept()
         self._socket.settimeout(20)
         self.registration = self._socket.recv(4096)
         self._socket.sendall(b"OK\0")
         self._rest = b""
         self._jobs = 0
 
-    def __enter__(self) -> CoreWorker:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Leave the worker, as a core does that ends."""
         self._socket.close()
-        self._process.terminate()
-        self._process.wait()
-
-    @property
-    def process(self) -> subprocess.Popen[bytes]:
-        """The worker, or its supervisor."""
-        return self._process
 
     @property
     def registered_pid(self) -> int:
@@ -107,3 +94,33 @@ class CoreWorker:
     def run(self, *commands: bytes, timeout: int = 10, extra: bytes = b"") -> list[dict[str, bytes]]:
         """Have all of them run at once; the answers in the commands' order."""
         return self.answers(self.start(*commands, timeout=timeout, extra=extra))
+
+
+class CoreWorker(Registered):
+    """A worker process of ours, with a socket for it alone to register on."""
+
+    def __init__(self, folder: Path, command: list[str] | None = None) -> None:
+        path = str(folder / "qh.sock")
+        with query_socket(path) as listener:
+            self._process = subprocess.Popen(
+                [*(command or [NAGIOS, "--worker"]), path],
+                stdin=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                cwd=folder,  # where shells that it starts write
+            )
+            super().__init__(listener)
+
+    def __enter__(self) -> CoreWorker:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+        self._process.terminate()
+        self._process.wait()
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        """The worker, or its supervisor."""
+        return self._process

@@ -171,12 +171,13 @@ def test_frozen_worker_is_replaced_within_5_seconds(worker: CoreWorker) -> None:
     assert {answer["wait_status"] for answer in answers} == {b"0"}
 
 
-def test_terminated_worker_answers_first(worker: CoreWorker) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_terminated_worker_answers_first(worker: CoreWorker, number: signal.Signals) -> None:
     gate = threading.Event()
     with ScriptedServer(waits_for(gate)) as server:  # type: ignore[arg-type]
         numbers = worker.start(*[check(server)] * 5, b"/bin/sh -c 'sleep 1; echo slept'")
         wait_until(lambda: server.connections == 5)
-        worker.process.send_signal(signal.SIGTERM)
+        worker.process.send_signal(number)
         gate.set()
         answers = worker.answers(numbers)
         assert [answer["wait_status"] for answer in answers] == [b"0"] * 6

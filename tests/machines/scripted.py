@@ -36,6 +36,13 @@ class Peer:
         line, _, self._buffer = self._buffer.partition(b"\n")
         return line.decode().removesuffix("\r")
 
+    def read(self, size: int) -> bytes:
+        """So many bytes; fewer where the client has closed."""
+        while len(self._buffer) < size and (data := self.socket.recv(4096)):
+            self._buffer += data
+        data, self._buffer = self._buffer[:size], self._buffer[size:]
+        return data
+
     def command(self) -> tuple[str, str]:
         """The client's next command: its tag, and the rest."""
         tag, _, rest = self.line().partition(" ")

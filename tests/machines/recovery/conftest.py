@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from imap4.deadline import Deadline
 from recovery.model import Credential, Secret, Target
 from recovery.transports.ssh import SshTransport
-from tests.machines.recovery.machine import ADDRESS, Machine
+from tests.machines.recovery.machine import ADDRESS, Machine, as_root
 
 
 def _why_not() -> str:
@@ -49,6 +50,48 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
 @pytest.fixture(scope="session")
 def sysv_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     yield from _made(tmp_path_factory.mktemp("sysv"), boot=False)
+
+
+ROOT = Path(__file__).parents[3]
+
+
+def copy_code(machine: Machine, place: str, libraries: Iterable[str]) -> None:
+    """Put the project's packages into a folder of the machine, as its Python's own.
+
+    Args:
+        libraries: patterns of what else is copied, from where this Python has its packages.
+    """
+    version = machine.console("python3 -c 'import sys; print(*sys.version_info[:2])'")
+    if version != f"{sys.version_info[0]} {sys.version_info[1]}":
+        pytest.skip("the machine's Python cannot load the libraries of this one")
+    packages = Path(pytest.__file__).parents[1]
+    wanted = [ROOT / name for name in ("check_imap4.py", "imap4", "recovery", "monitor")]
+    wanted += [path for name in libraries for path in packages.glob(name)]
+    there = f"{machine.root}{place}"
+    subprocess.run(as_root("mkdir", "-p", there), check=True)
+    subprocess.run(as_root("cp", "-aL", *map(str, wanted), there), check=True)
+    subprocess.run(as_root("chown", "-R", "root:root", there), check=True)
+
+
+PACKAGES = f"/usr/local/lib/python{sys.version_info[0]}.{sys.version_info[1]}/dist-packages"
+PROGRAMS = {"imap4-worker": "monitor.worker", "check_imap4": "check_imap4"}
+
+
+@pytest.fixture(scope="module")
+def installed_worker(machine: Machine) -> Iterator[None]:
+    """The worker as pip puts it on the machine, its units as they are shipped, and their user."""
+    copy_code(machine, PACKAGES, ("greenlet", "nagiosplugin"))
+    for name, module in PROGRAMS.items():
+        text = f"#!/usr/bin/python3\nfrom {module} import run\n\nrun()\n"
+        machine.console('printf %s "$2" >"$1" && chmod 755 "$1"', f"/usr/local/bin/{name}", text)
+    units = [str(path) for path in (ROOT / "contrib" / "systemd").glob("*.service")]
+    subprocess.run(as_root("cp", *units, f"{machine.root}/etc/systemd/system"), check=True)
+    machine.console("useradd --system nagios; systemctl daemon-reload")
+    yield
+    machine.console(
+        f"rm -rf {PACKAGES}/* /etc/systemd/system/imap4-*.service; cd /usr/local/bin && rm -f "
+        f"{' '.join(PROGRAMS)}; userdel nagios; systemctl daemon-reload"
+    )
 
 
 def credential_for(machine: Machine, account: str = "root", *, become: bool = False) -> Credential:

@@ -165,6 +165,8 @@ class Machine:
             "setpriv",
             "--pdeathsig",
             "TERM",
+            "env",  # control groups as every Debian has them, whatever the host has
+            "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1",
             "systemd-nspawn",
             "--quiet",
             "--keep-unit",

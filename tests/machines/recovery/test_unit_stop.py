@@ -10,19 +10,15 @@ from __future__ import annotations
 import json
 import shlex
 import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
-import paramiko
 import pytest
 
+from tests.machines.recovery.conftest import copy_code
 from tests.machines.recovery.machine import ADDRESS, Machine, as_root, wait_for
 
-ROOT = Path(__file__).parents[3]
 PLACE = "/opt/imap4"
 PATIENCE = 60
-OURS = ("imap4", "recovery", "monitor")
 # What a recovery over SSH loads; paramiko reads its own version where it was installed.
 LIBRARIES = ("paramiko*", "cryptography", "cffi", "_cffi_backend*", "bcrypt", "nacl", "invoke")
 
@@ -30,16 +26,8 @@ LIBRARIES = ("paramiko*", "cryptography", "cffi", "_cffi_backend*", "bcrypt", "n
 @pytest.fixture
 def installed(machine: Machine) -> Iterator[dict[str, str]]:
     """The program on the machine itself, with a credential for itself; its environment."""
-    version = machine.console("python3 -c 'import sys; print(*sys.version_info[:2])'")
-    if version != f"{sys.version_info[0]} {sys.version_info[1]}":
-        pytest.skip("the machine's Python cannot load the libraries of this one")
-    place = f"{machine.root}{PLACE}"
-    packages = Path(paramiko.__file__).parents[1]
-    wanted = [ROOT / name for name in OURS]
-    wanted += [path for name in LIBRARIES for path in packages.glob(name)]
-    subprocess.run(as_root("mkdir", "-p", f"{place}/.ssh"), check=True)
-    subprocess.run(as_root("cp", "-aL", *map(str, wanted), place), check=True)
-    subprocess.run(as_root("chown", "-R", "root:root", place), check=True)
+    copy_code(machine, PLACE, LIBRARIES)
+    machine.console(f"mkdir {PLACE}/.ssh")
     known = machine.known_hosts_line().replace(machine.name, ADDRESS, 1)
     machine.console(f'printf %s "$1" >{PLACE}/.ssh/known_hosts', known)
     environment = {
@@ -50,7 +38,7 @@ def installed(machine: Machine) -> Iterator[dict[str, str]]:
         "IMAP4_RECOVERY_STATE": f"{PLACE}/state",
     }
     key = machine.folder / "key"
-    subprocess.run(as_root("cp", str(key), f"{place}/ssh-key"), check=True)
+    subprocess.run(as_root("cp", str(key), f"{machine.root}{PLACE}/ssh-key"), check=True)
     added = run(
         machine,
         environment,
