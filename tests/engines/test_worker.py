@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.engines.core_worker import IMAP4_WORKER, NAGIOS, CoreWorker
-from tests.machines.scripted import Peer, ScriptedServer, closed_port, good
+from tests.machines.scripted import Peer, Script, ScriptedServer, closed_port, good
 
 PLUGIN = os.fsencode(Path(sys.executable).with_name("check_imap4"))
 
@@ -159,6 +159,34 @@ def test_killed_worker_loses_no_job(worker: CoreWorker) -> None:
             assert answer["wait_status"] == b"0"
         [answer] = worker.run(check(server))
         assert answer["wait_status"] == b"0"
+
+
+def kills(worker: CoreWorker, times: int) -> Script:
+    """A server over whose tests the worker process dies so many times."""
+    left = [times]
+
+    def script(peer: Peer) -> None:
+        if left[0]:
+            left[0] -= 1
+            for pid in children(worker.process.pid):
+                os.kill(pid, signal.SIGKILL)
+            peer.wait()
+        good(peer)
+
+    return script
+
+
+def children(pid: int) -> list[int]:
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def test_job_that_ends_its_process_twice_is_run_as_a_program(worker: CoreWorker) -> None:
+    with ScriptedServer(kills(worker, 2)) as server, ScriptedServer(good) as other:
+        numbers = worker.start(check(server), check(other))
+        first, second = worker.answers(numbers)
+        assert server.connections == 3
+    assert first["outstd"].startswith(b"IMAP4 OK - ")
+    assert second["outstd"].startswith(b"IMAP4 OK - ")
 
 
 def test_frozen_worker_is_replaced_within_5_seconds(worker: CoreWorker) -> None:
