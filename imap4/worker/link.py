@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import collections
+import functools
 import os
 import socket
 import sys
@@ -27,7 +29,7 @@ _WHOLE = 16 * 1024
 """Bytes that Linux takes as a whole or not at all: unix_stream_sendmsg cuts at four pages and more."""
 
 _AT_ONCE = 25
-"""Jobs that are begun before everything else gets a turn."""
+"""Jobs that are begun in a round, so that the others get their turns."""
 
 _MAX_MESSAGE = 16 * 1024 * 1024
 
@@ -62,17 +64,19 @@ class Link:
         self._held = held
         self._tell = tell
         self._socket: Socket | None = None
+        self._jobs: collections.deque[Callable[[], None]] = collections.deque()
+        """Those that were read, to be begun."""
         self._answers: list[tuple[bytes, int]] = []
         self._generation = 0
         self._told = ""
-        hub.each_round.append(self.flush)
+        hub.each_round += [self._begin, self._flush]
         hub.spawn(self._run)
 
     @property
     def idle(self) -> bool:
         """Whether nobody waits for an answer: the connection can be closed without a loss."""
         return self._socket is None or not (
-            self._dispatcher.running or self._dispatcher.waiting or self._answers
+            self._jobs or self._dispatcher.running or self._dispatcher.waiting or self._answers
         )
 
     def close(self) -> None:
@@ -148,7 +152,8 @@ class Link:
             self._dispatcher.take(job, reply, noted.came, noted.attempts >= _IN_PROCESS_ATTEMPTS)
 
     def _read(self, sock: Socket, data: bytes, left: list[Noted]) -> None:
-        """Read jobs until the core closes. The jobs' probes are other tasks: nothing here waits.
+        """Read jobs until the core closes, as soon as they come: a core whose writes fill the connection
+        tries again and again, does nothing else, and takes a processor for it.
 
         Args:
             data: what was read already.
@@ -156,20 +161,13 @@ class Link:
         """
         journal = self._journal
         sock.settimeout(None)
+        self._jobs.extend(functools.partial(self._again, noted) for noted in left)
         while True:
             came = time.monotonic()
             messages, rest = wproc.split_messages(data)
-            taken = [(message, journal.note(message)) for message in messages]
+            for message in messages:
+                self._jobs.append(functools.partial(self._take, message, journal.note(message), came))
             journal.end_read(rest)
-            for number, noted in enumerate(left, 1):
-                self._again(noted)
-                if number % _AT_ONCE == 0:
-                    self._hub.breathe()
-            left = []
-            for number, (message, slot) in enumerate(taken, 1):
-                self._take(message, slot, came)
-                if number % _AT_ONCE == 0:
-                    self._hub.breathe()
             if len(rest) > _MAX_MESSAGE:
                 raise OSError("it sends a message without an end")
             new = None
@@ -183,6 +181,13 @@ class Link:
             if journal.state == READING:
                 journal.state = READ
             data = rest + new
+
+    def _begin(self) -> None:
+        """Begin some of the jobs that were read; called once a round."""
+        for _ in range(min(_AT_ONCE, len(self._jobs))):
+            self._jobs.popleft()()
+        if self._jobs:
+            self._hub.hurry()
 
     def _take(self, message: bytes, slot: int, came: float) -> None:
         job = wproc.parse_job(message)
@@ -200,7 +205,7 @@ class Link:
         if generation == self._generation:
             self._answers.append((answer, slot))
 
-    def flush(self) -> None:
+    def _flush(self) -> None:
         """Write what the core takes, and no more; called once a round."""
         sock, journal, answers = self._socket, self._journal, self._answers
         while answers and sock is not None:
@@ -229,6 +234,7 @@ class Link:
         """Give the connection up. What was under way goes on, but nobody waits for it any more."""
         self.connected = False
         self._generation += 1
+        self._jobs.clear()
         self._answers.clear()
         self._journal.clear()
         if self._socket is not None:

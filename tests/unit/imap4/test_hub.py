@@ -47,10 +47,6 @@ def test_task_that_waited_for_a_thread_runs_no_other(hub: Hub) -> None:
     assert not runs_another(hub, lambda: pool.run(lambda: None, hub))
 
 
-def test_task_that_gave_others_a_turn_runs_no_other(hub: Hub) -> None:
-    assert not runs_another(hub, hub.breathe)
-
-
 def test_task_that_waited_for_others_runs_no_other(hub: Hub) -> None:
     surroundings = network(hub, Pool("test", 1, hub.post))
     assert not runs_another(hub, lambda: surroundings.each(str, [1, 2]))
