@@ -10,19 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.engines.core_worker import IMAP4_WORKER, CoreWorker
-from tests.machines.network import GOOD4, Network, NoNamespaces, network
+from tests.machines.network import GOOD4, Network
 
 PLUGIN = os.fsencode(Path(sys.executable).with_name("check_imap4"))
 RESOLVERS = 4
-
-
-@pytest.fixture(scope="module")
-def net() -> Iterator[Network]:
-    try:
-        with network() as there:
-            yield there
-    except NoNamespaces as error:
-        pytest.skip(f"this machine makes no namespaces: {error}")
 
 
 @pytest.fixture

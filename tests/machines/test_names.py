@@ -6,7 +6,6 @@ A namespace has a real name server, real routes and real packet loss.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
 
@@ -25,21 +24,10 @@ from tests.machines.network import (
     SOURCE_ONLY4,
     UNREACHABLE4,
     Network,
-    NoNamespaces,
-    network,
 )
 from tests.machines.plugin import Run, run
 
 PASSED = "time resolve connect greeting logout"
-
-
-@pytest.fixture(scope="module")
-def net() -> Iterator[Network]:
-    try:
-        with network() as there:
-            yield there
-    except NoNamespaces as error:
-        pytest.skip(f"this machine makes no namespaces: {error}")
 
 
 def check(net: Network, *options: str, timeout: str = "0.8", locale: str = "C") -> Run:
