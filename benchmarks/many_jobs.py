@@ -3,7 +3,7 @@
     python benchmarks/many_jobs.py [--jobs 1000000] [--distinct 20000] PLUGIN
 
 Every tenth job is for a port where nobody is, a server that hangs up, or a wrong command line. Exits with
-1 where memory still grows in the second half.
+1 where memory still grows in the second half, or the process did not last.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def main() -> int:
         port = int(alive.stdout.readline())
         words = [str(Path(plugin).with_name("imap4-worker")), "--workers", "1", "--socket", "", "--core"]
         try:
-            with CoreWorker(Path(folder), words) as core:
+            with CoreWorker(Path(folder), words, quiet=False) as core:
                 looks = run(core, plugin, port, rude.getsockname()[1], given.jobs, given.distinct)
         finally:
             alive.kill()
@@ -93,6 +93,8 @@ def run(core: CoreWorker, plugin: str, alive: int, rude: int, jobs: int, distinc
         # An answer for each, in its own number: CoreWorker sees to it.
         core.run(*(command(plugin, number, alive, rude) for number in numbers), timeout=30)
         done = first + BATCH
+        if not Path(f"/proc/{core.registered_pid}").exists():
+            sys.exit(f"the process was replaced at about {done} jobs; every job was answered")
         if done % every == 0:
             looks.append(memory(core.registered_pid))
             rate = done / (time.monotonic() - start)

@@ -99,13 +99,13 @@ class Registered:
 class CoreWorker(Registered):
     """A worker process of ours, with a socket for it alone to register on."""
 
-    def __init__(self, folder: Path, command: list[str] | None = None) -> None:
+    def __init__(self, folder: Path, command: list[str] | None = None, *, quiet: bool = True) -> None:
         path = str(folder / "qh.sock")
         with query_socket(path) as listener:
             self._process = subprocess.Popen(
                 [*(command or [NAGIOS, "--worker"]), path],
                 stdin=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL if quiet else None,
                 cwd=folder,  # where shells that it starts write
             )
             super().__init__(listener)
