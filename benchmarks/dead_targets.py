@@ -20,6 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.processes import cpu_of_process  # noqa: E402
 from tests.engines.core_worker import CoreWorker  # noqa: E402
 
 SILENT = """
@@ -33,11 +34,6 @@ while True:
     if len(kept) > 15000:
         del kept[:5000]
 """
-
-
-def cpu_of(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
 
 
 def measure(
@@ -54,9 +50,9 @@ def measure(
         words = [program, "--workers", "1", "--max-jobs", "12000", "--socket", "", "--core"]
         with CoreWorker(Path(name), words) as core:
             core.run(*commands, timeout=60)
-            before, start = cpu_of(core.registered_pid), time.time()
+            before, start = cpu_of_process(core.registered_pid), time.time()
             answers = core.run(*commands, timeout=60)
-            used = cpu_of(core.registered_pid) - before
+            used = cpu_of_process(core.registered_pid) - before
     alive = sorted(float(answer["stop"]) - start for answer in answers[dead:])
     assert all(b" OK - " in answer["outstd"] for answer in answers[dead:])
     return {

@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.processes import HERTZ, cpu_of_process  # noqa: E402
 from tests.engines.nagios import Nagios, Worker, wait_until  # noqa: E402
 from tests.machines.certificates import self_signed  # noqa: E402
 
@@ -35,7 +36,6 @@ STATUS_INTERVAL = 10
 RATES = {"check_imap": 400, "check_imap4": 20, "worker": 3200}
 TLS_RATES = {"check_imap": 100, "check_imap4": 12, "worker": 400}
 LOW_RATES = (100, 400, 1600)
-HERTZ = os.sysconf("SC_CLK_TCK")
 
 
 class Result(NamedTuple):
@@ -96,11 +96,6 @@ def cpu_of_session(leader: int) -> float:
         if int(fields[3]) == leader:
             ticks += sum(map(int, fields[11:15]))
     return ticks / HERTZ
-
-
-def cpu_of_process(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return sum(map(int, fields[11:13])) / HERTZ
 
 
 def machine() -> tuple[float, float]:

@@ -21,16 +21,12 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.processes import memory  # noqa: E402
 from tests.engines.core_worker import CoreWorker  # noqa: E402
 
 BATCH = 1000
 LOOKS = 10
 ALLOWED_GROWTH = 1.05
-
-
-def memory(pid: int) -> int:
-    """Resident KiB."""
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4
 
 
 def open_descriptors(pid: int) -> int:

@@ -21,17 +21,13 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.processes import memory  # noqa: E402
 from tests.engines.nagios import Nagios, Worker, wait_until  # noqa: E402
 
 SERVICES = 200
 INTERVAL = 5
 RELOAD = 20.0
 KILL = 45.0
-
-
-def memory(pids: list[int]) -> int:
-    """Resident KiB of these processes."""
-    return sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in pids) * 4
 
 
 def main() -> int:
@@ -72,7 +68,7 @@ def soak(folder: Path, plugin: str, seconds: float) -> int:
 def watch(nagios: Nagios, worker: Worker, forks: Path, seconds: float) -> int:
     """Disturb, look, and tell."""
     begun = time.monotonic()
-    first_memory = memory([worker.process.pid, *worker.pids()])
+    first_memory = memory(worker.process.pid, *worker.pids())
     reload_at, kill_at = begun + RELOAD, begun + KILL
     oldest, wrong, reloads, kills = 0.0, 0, 0, 0
     forks_before = len(forks.read_text().splitlines()) if forks.exists() else 0
@@ -93,7 +89,7 @@ def watch(nagios: Nagios, worker: Worker, forks: Path, seconds: float) -> int:
             oldest = max(oldest, written - min(service.last_check for service in services))
             wrong += sum(service.state != 0 for service in services)
     forked = (len(forks.read_text().splitlines()) if forks.exists() else 0) - forks_before
-    last_memory = memory([worker.process.pid, *worker.pids()])
+    last_memory = memory(worker.process.pid, *worker.pids())
     lost = nagios.log.count("doesn't exist")
     print(
         f"{seconds:.0f} s, {SERVICES} services every {INTERVAL} s, {reloads} reloads, {kills} kills: longest "

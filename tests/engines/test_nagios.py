@@ -105,27 +105,27 @@ def test_frozen_worker_is_replaced_before_nagios_stands_still(site: Site) -> Non
     assert site.all_ok()
 
 
-def test_reload_of_the_core_is_survived(site: Site) -> None:
-    before = site.worker.registered()
-    site.nagios.reload()
+def assert_both_work_again(site: Site, before: int) -> None:
+    """Both workers have registered once more since, and nothing is forked any longer."""
     wait_until(lambda: site.worker.registered() >= before + 2)
     site.wait_for_checks()
     forks = site.forks
     site.wait_for_checks()
     assert site.forks == forks
     assert site.all_ok()
+
+
+def test_reload_of_the_core_is_survived(site: Site) -> None:
+    before = site.worker.registered()
+    site.nagios.reload()
+    assert_both_work_again(site, before)
 
 
 def test_restart_of_the_core_is_survived(site: Site) -> None:
     before = site.worker.registered()
     site.nagios.stop()
     site.nagios.start()
-    wait_until(lambda: site.worker.registered() >= before + 2)
-    site.wait_for_checks()
-    forks = site.forks
-    site.wait_for_checks()
-    assert site.forks == forks
-    assert site.all_ok()
+    assert_both_work_again(site, before)
 
 
 def test_core_says_nothing_bad_of_the_workers(site: Site) -> None:
