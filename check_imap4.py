@@ -27,13 +27,13 @@ def main(argv: Sequence[str]) -> tuple[int, str]:
     """
     name = "IMAP4"
     try:
-        from imap4.options import HelpWanted, UsageError, parse_arguments
+        from imap4.check.options import HelpWanted, UsageError, parse_arguments
 
         try:
             options = parse_arguments(argv)
             name = options.name
+            from imap4.check.probe import prepare, probe
             from imap4.deadline import Deadline
-            from imap4.probe import prepare, probe
 
             deadline = Deadline(options.timeout)
             results = probe(options, prepare(options, deadline), deadline)
@@ -43,7 +43,7 @@ def main(argv: Sequence[str]) -> tuple[int, str]:
             from imap4.text import usage_line
 
             return UNKNOWN, usage_line(name, error)
-        from imap4.check import check
+        from imap4.check.verdict import check
 
         return check(options, results)
     except Exception as error:  # whatever it is, a monitoring system must be told in one line

@@ -10,7 +10,7 @@ import socket
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 
-from .deadline import Deadline
+from imap4.deadline import Deadline
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")

@@ -6,9 +6,9 @@ import functools
 import socket
 from typing import Any, NamedTuple
 
-from .causes import Failed
-from .deadline import Deadline
-from .network import BLOCKING, Network
+from imap4.causes import Failed
+from imap4.deadline import Deadline
+from imap4.network import BLOCKING, Network
 
 
 class Address(NamedTuple):

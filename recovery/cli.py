@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from io import TextIOWrapper
 
 from imap4 import __version__
-from recovery.endings import Signalled, internal
-from recovery.far import FarSide
+from recovery.commands.parsing import Parser
+from recovery.machines.interface import FarSide
 from recovery.model import RecoveryError, UsageError
-from recovery.parsing import Parser
+from recovery.signals import Signalled, internal
 
 _ABOUT = """\
 Repairs the machine behind a monitored service, and proves that it did: restarts services with what
@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None, far: FarSide | None = None) -> int:
             arguments, command = arguments[:split], arguments[split + 1 :]
         options = make_parser().parse_args(arguments, Namespace(command=command))
         if far is None:
-            from recovery.reach import Machines
+            from recovery.machines.connected import Machines
 
             far = Machines()
         return int(options.run(options, far))

@@ -16,11 +16,11 @@ TOP = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TOP))
 
 from imap4.deadline import Deadline  # noqa: E402
-from monitor.commands import Programs  # noqa: E402
-from monitor.definition import load  # noqa: E402
-from monitor.nagios import render  # noqa: E402
-from monitor.render import write  # noqa: E402
-from monitor.simulate import Outage, as_text, simulate  # noqa: E402
+from imap4.monitor.definition.reader import load  # noqa: E402
+from imap4.monitor.engines.command_lines import Programs  # noqa: E402
+from imap4.monitor.engines.nagios.objects import render  # noqa: E402
+from imap4.monitor.engines.rendered_files import write  # noqa: E402
+from imap4.monitor.simulate import Outage, as_text, simulate  # noqa: E402
 from tests.engines import nagios_core  # noqa: E402
 from tests.engines.servers import BYE, OK, Scripted  # noqa: E402
 
@@ -69,7 +69,7 @@ def prepare(folder: Path, port: int) -> nagios_core.Nagios:
     mail.touch()
     programs = Programs(
         check=program(folder, "check_imap4", "check_imap4"),
-        monitor=program(folder, "imap4-monitor", "monitor.cli"),
+        monitor=program(folder, "imap4-monitor", "imap4.monitor.cli"),
         command_file=str(folder / "rw" / "nagios.cmd"),
     )
     for name in write(folder / "objects", render(monitors, programs)):

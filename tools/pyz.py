@@ -20,12 +20,18 @@ _START = "from check_imap4 import run\nrun()\n"
 _LEFT_OUT = shutil.ignore_patterns("__pycache__", "examples")
 
 
+def _left_out(folder: str, names: list[str]) -> set[str]:
+    """What of `imap4` the check does not import stays outside: the monitor and the worker."""
+    rooms = {"monitor", "worker"} if Path(folder) == ROOT / "imap4" else set()
+    return set(_LEFT_OUT(folder, names)) | rooms & set(names)
+
+
 def build(output: Path) -> None:
     """Write the executable file, from this checkout and the nagiosplugin that is installed here."""
     with tempfile.TemporaryDirectory() as folder:
         inside = Path(folder)
         shutil.copy(ROOT / "check_imap4.py", inside)
-        shutil.copytree(ROOT / "imap4", inside / "imap4", ignore=_LEFT_OUT)
+        shutil.copytree(ROOT / "imap4", inside / "imap4", ignore=_left_out)
         _add_nagiosplugin(inside)
         (inside / "__main__.py").write_text(_START)
         # Byte code beside the source, in the old place, which is where zipimport looks. Another Python

@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from .. import __version__
-from .limits import Limits
-from .settings import Settings
+from imap4 import __version__
+from imap4.worker.limits import Limits
+from imap4.worker.settings import Settings
 
 DEFAULT_SOCKET = "/run/imap4-worker/status.sock"
 
@@ -34,7 +34,7 @@ def main(argv: Sequence[str]) -> int:
     parser = _parser()
     given = parser.parse_args(argv)
     if given.command == "status":
-        from .status import show
+        from imap4.worker.status import show
 
         return show(given.socket, as_json=given.json)
     try:
@@ -55,7 +55,7 @@ def main(argv: Sequence[str]) -> int:
         grace=given.grace,
         socket=given.socket or None,
     )
-    from .supervisor import Supervisor
+    from imap4.worker.supervisor import Supervisor
 
     return Supervisor(settings).run()
 

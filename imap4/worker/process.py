@@ -10,14 +10,14 @@ import socket
 import sys
 import time
 
-from .dispatcher import Dispatcher
-from .hub import HUNG_UP, Hub
-from .journal import Journal
-from .limits import Limits
-from .link import Link
-from .plans import Planner
-from .settings import Settings
-from .statistics import Statistics
+from imap4.worker.core_connection import Link
+from imap4.worker.jobs.dispatcher import Dispatcher
+from imap4.worker.jobs.plans import Planner
+from imap4.worker.journal import Journal
+from imap4.worker.limits import Limits
+from imap4.worker.loop.hub import HUNG_UP, Hub
+from imap4.worker.settings import Settings
+from imap4.worker.statistics import Statistics
 
 _PUBLISH = 0.5
 """Seconds between two sets of figures for the supervisor."""

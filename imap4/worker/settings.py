@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from .limits import Limits
+from imap4.worker.limits import Limits
 
 
 class Settings(NamedTuple):

@@ -8,7 +8,7 @@ import sys
 import time
 from typing import Any
 
-from .statistics import percentile
+from imap4.worker.statistics import percentile
 
 _PATIENCE = 5.0
 

@@ -13,10 +13,10 @@ import sys
 import time
 from typing import Any
 
-from . import notify
-from .journal import UNSURE, Journal
-from .settings import Settings
-from .statistics import total
+from imap4.worker import systemd
+from imap4.worker.journal import UNSURE, Journal
+from imap4.worker.settings import Settings
+from imap4.worker.statistics import total
 
 _LOOK = 0.25
 """Seconds between two looks at the heartbeats."""
@@ -105,9 +105,9 @@ class Supervisor:
                 self._look_after(worker)
             if time.monotonic() - told >= 1.0:
                 told = time.monotonic()
-                notify.send(self._line(), ready=True)
+                systemd.send(self._line(), ready=True)
             self._wait()
-        notify.send("stopped", stopping=True)
+        systemd.send("stopped", stopping=True)
         return 0
 
     def _wait(self) -> None:
@@ -130,7 +130,7 @@ class Supervisor:
         if self._stopping is None:
             self._stopping = time.monotonic()
             say("stopping: answering what is under way")
-            notify.send("stopping", stopping=True)
+            systemd.send("stopping", stopping=True)
             for worker in self._workers:
                 if worker.pid:
                     os.kill(worker.pid, signal.SIGTERM)
@@ -217,7 +217,7 @@ class Supervisor:
                         other.control.close()
                     if other.pidfd >= 0:
                         os.close(other.pidfd)
-            from .process import run
+            from imap4.worker.process import run
 
             code = run(self._settings, worker.journal, worker.held, control)
         except BaseException:

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from imap4.deadline import Deadline
 from recovery.actions.steps import Progress, Story, in_time, silent
 from recovery.actions.verify import conclude, parse
-from recovery.link import Connect, Link, refuse_without_privilege
 from recovery.model import CommandResult, Ended, Outcome, UsageError, Verdict
 from recovery.platforms.account import account as account_of
+from recovery.transports.link import Connect, Link, refuse_without_privilege
 
 # A process of root cannot be ended by the account that asked for it, so timeout(1) goes with it through
 # sudo. The variables' names go to sudo, never their values: a command line can be read by everybody.

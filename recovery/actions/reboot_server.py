@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from imap4.deadline import Deadline
 from recovery.actions.steps import Progress, Story, in_time, silent
 from recovery.actions.verify import conclude, parse
-from recovery.link import Connect, Link, refuse_without_privilege, sudoers_lines
 from recovery.model import (
     ConnectFailed,
     DeadlineExceeded,
@@ -22,6 +21,7 @@ from recovery.model import (
 )
 from recovery.platforms import MachineFacts, Platform, RebootUnderWay
 from recovery.platforms.detect import detect
+from recovery.transports.link import Connect, Link, refuse_without_privilege, sudoers_lines
 
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 15.0

@@ -19,7 +19,6 @@ from recovery.actions.service_proof import (
 )
 from recovery.actions.steps import Progress, Story, in_time, silent
 from recovery.actions.verify import conclude, parse
-from recovery.link import Connect, Link, refuse_without_privilege, sudoers_lines
 from recovery.model import (
     Ended,
     Outcome,
@@ -30,6 +29,7 @@ from recovery.model import (
 )
 from recovery.platforms import Platform, ServiceFacts
 from recovery.platforms.detect import detect
+from recovery.transports.link import Connect, Link, refuse_without_privilege, sudoers_lines
 
 
 @dataclass(frozen=True)

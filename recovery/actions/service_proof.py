@@ -6,8 +6,8 @@ import time
 from collections.abc import Mapping, Sequence
 
 from imap4.deadline import Deadline
-from recovery.link import Link
 from recovery.platforms import Platform, ServiceFacts
+from recovery.transports.link import Link
 
 POLL_SECONDS = 0.3
 _TARGETS = (".target", ".slice")

@@ -8,13 +8,13 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from recovery.event import Event
-from recovery.event_options import add_event, add_rules
-from recovery.far import ExternalProcess, FarSide, RebootServer, Request, RestartService
-from recovery.job import Job
+from recovery.commands.event_options import add_event, add_rules
+from recovery.commands.parsing import add_machine, add_places, kind, number
+from recovery.decision.event import Event
+from recovery.decision.ranges import duration
+from recovery.execution.job import Job
+from recovery.machines.interface import ExternalProcess, FarSide, RebootServer, Request, RestartService
 from recovery.model import UsageError
-from recovery.parsing import add_machine, add_places, kind, number
-from recovery.quantities import duration
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _SERVICE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9:_.@\\$ -]{0,255}", re.ASCII)
@@ -133,7 +133,7 @@ def _common(commands: Any, name: str, text: str, description: str, timeout: floa
 
 def run(options: argparse.Namespace, far: FarSide) -> int:
     """Perform the action that the options name."""
-    from recovery.perform import perform
+    from recovery.execution.perform import perform
 
     return perform(Job(options, options.action, options.subject(options)), far)
 
@@ -147,7 +147,7 @@ def _reboot(options: argparse.Namespace, event: Event | None) -> Request:
 
 
 def _process(options: argparse.Namespace, event: Event | None) -> Request:
-    from recovery.tokens import fill
+    from recovery.decision.tokens import fill
 
     return ExternalProcess(
         fill(options.command, event),

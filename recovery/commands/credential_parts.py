@@ -8,8 +8,8 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from recovery.ask import STDIN, from_descriptor, from_prompt
-from recovery.methods import NEEDING_PASSWORD, SSH, WITH_KEY, WITH_PASSWORD, is_winrm
+from recovery.credentials.login_methods import NEEDING_PASSWORD, SSH, WITH_KEY, WITH_PASSWORD, is_winrm
+from recovery.credentials.prompt import STDIN, from_descriptor, from_prompt
 from recovery.model import Credential, Secret, UsageError
 
 _KEY_LIMIT = 65536

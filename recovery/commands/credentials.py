@@ -6,12 +6,12 @@ import argparse
 import json
 from typing import Any
 
-from recovery.far import FarSide, Link
-from recovery.methods import METHODS
+from recovery.commands.parsing import Parser, add_machine, add_places, descriptor, kind, places_of
+from recovery.credentials.login_methods import METHODS
+from recovery.credentials.restrictions import read_actions, read_machines
+from recovery.machines.interface import FarSide, Link
+from recovery.machines.target import place
 from recovery.model import Credential, UsageError
-from recovery.parsing import Parser, add_machine, add_places, descriptor, kind, places_of
-from recovery.placing import place
-from recovery.restrictions import read_actions, read_machines
 
 _ABOUT = """\
 Named sets of an account and how it proves itself, in one encrypted file. A credential may be used
@@ -125,7 +125,7 @@ def _add_secret(parser: argparse.ArgumentParser, name: str, what: str) -> None:
 def add(options: argparse.Namespace, far: FarSide) -> int:
     """Add one that is not there yet."""
     from recovery.commands.credential_parts import parts_of
-    from recovery.credentials import Store, check_name, check_whole
+    from recovery.credentials.store import Store, check_name, check_whole
 
     check_name(options.name)
     store = Store(places_of(options))
@@ -144,7 +144,7 @@ def add(options: argparse.Namespace, far: FarSide) -> int:
 def change(options: argparse.Namespace, far: FarSide) -> int:
     """Change the parts that are named."""
     from recovery.commands.credential_parts import parts_of
-    from recovery.credentials import Store, check_whole
+    from recovery.credentials.store import Store, check_whole
 
     store = Store(places_of(options))
     # Secrets are asked for before the lock is taken: a person at a prompt must not block other writers.
@@ -183,7 +183,7 @@ def _warning(credential: Credential) -> str:
 
 def remove(options: argparse.Namespace, far: FarSide) -> int:
     """Remove one."""
-    from recovery.credentials import Store
+    from recovery.credentials.store import Store
 
     store = Store(places_of(options))
     store.get(options.name)
@@ -195,7 +195,7 @@ def remove(options: argparse.Namespace, far: FarSide) -> int:
 
 def rekey(options: argparse.Namespace, far: FarSide) -> int:
     """Encrypt the store anew."""
-    from recovery.credentials import Store
+    from recovery.credentials.store import Store
 
     fingerprint = Store(places_of(options)).rekey()
     print(
@@ -206,7 +206,7 @@ def rekey(options: argparse.Namespace, far: FarSide) -> int:
 
 def list_all(options: argparse.Namespace, far: FarSide) -> int:
     """List all, one a line."""
-    from recovery.credentials import Store
+    from recovery.credentials.store import Store
 
     held = Store(places_of(options)).load()
     found = [held[name] for name in sorted(held)]
@@ -221,7 +221,7 @@ def list_all(options: argparse.Namespace, far: FarSide) -> int:
 
 def show(options: argparse.Namespace, far: FarSide) -> int:
     """Show one; of its secrets only whether they are there."""
-    from recovery.credentials import Store
+    from recovery.credentials.store import Store
 
     public = _public(Store(places_of(options)).get(options.name))
     if options.json:
@@ -236,8 +236,8 @@ def show(options: argparse.Namespace, far: FarSide) -> int:
 def test(options: argparse.Namespace, far: FarSide) -> int:
     """Log in, and say what was found."""
     from imap4.deadline import Deadline
-    from recovery.credentials import Store
-    from recovery.restrictions import check, check_name
+    from recovery.credentials.restrictions import check, check_name
+    from recovery.credentials.store import Store
 
     deadline = Deadline(options.timeout)
     credential = Store(places_of(options)).get(options.credential)

@@ -7,12 +7,12 @@ import json
 import time
 from typing import Any
 
-from recovery.far import FarSide
-from recovery.history_view import Entry
+from recovery.commands.parsing import Parser, add_places, kind, number, places_of
+from recovery.decision.ranges import duration, spell
+from recovery.execution.progress import clean
+from recovery.history.entries import Entry
+from recovery.machines.interface import FarSide
 from recovery.model import UsageError
-from recovery.parsing import Parser, add_places, kind, number, places_of
-from recovery.progress import clean
-from recovery.quantities import duration, spell
 
 _ABOUT = """\
 What was done, where, when, for whom and with which result: also what was skipped and why, and what was
@@ -50,8 +50,8 @@ def add_parser(commands: Any) -> None:
 
 def list_entries(options: argparse.Namespace, far: FarSide) -> int:
     """Print the last entries."""
-    from recovery.history import opened
-    from recovery.history_view import entries
+    from recovery.history.entries import entries
+    from recovery.history.history import opened
 
     with opened(places_of(options).state) as history:
         history.find_interrupted()
@@ -66,7 +66,7 @@ def list_entries(options: argparse.Namespace, far: FarSide) -> int:
 
 def line_of(entry: Entry) -> str:
     """One line: number, time, action, subject, machine, state, and its summary or reason."""
-    from recovery.history import clock_text
+    from recovery.history.history import clock_text
 
     texts = entry.texts
     what = f"{texts['action']} {texts['subject']}".strip()
@@ -76,8 +76,8 @@ def line_of(entry: Entry) -> str:
 
 def show(options: argparse.Namespace, far: FarSide) -> int:
     """Print one entry with its steps."""
-    from recovery.history import opened
-    from recovery.history_view import entry
+    from recovery.history.entries import entry
+    from recovery.history.history import opened
 
     with opened(places_of(options).state) as history:
         history.find_interrupted()
@@ -94,7 +94,7 @@ def show(options: argparse.Namespace, far: FarSide) -> int:
 
 def lines_of(entry: Entry) -> list[str]:
     """Everything about an entry, for a person."""
-    from recovery.history import clock_text
+    from recovery.history.history import clock_text
 
     lines = [line_of(entry)]
     lines += [f"  {name.replace('_', ' ')}: {text}" for name, text in entry.texts.items() if text]
@@ -112,8 +112,8 @@ def lines_of(entry: Entry) -> list[str]:
 
 def prune(options: argparse.Namespace, far: FarSide) -> int:
     """Remove old entries."""
-    from recovery import history_view
-    from recovery.history import opened
+    from recovery.history import entries as history_view
+    from recovery.history.history import opened
 
     if options.older_than < _LEAST_AGE:
         raise UsageError("--older-than is at least 1d: the limits need the last day")

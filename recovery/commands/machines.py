@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from imap4.deadline import Deadline
-from recovery.far import FarSide, Link
+from recovery.commands.parsing import add_machine, add_places, places_of
+from recovery.execution.progress import clean
+from recovery.machines.interface import FarSide, Link
+from recovery.machines.target import place
 from recovery.model import UsageError
-from recovery.parsing import add_machine, add_places, places_of
-from recovery.placing import place
-from recovery.progress import clean
 
 _KNOWN_HOSTS = ("~/.ssh/known_hosts", "/etc/ssh/ssh_known_hosts")
 
@@ -59,8 +59,8 @@ def _link(options: argparse.Namespace, far: FarSide) -> Link:
     """A link to look through. Looking is no action, so only the restriction to machines is asked."""
     from dataclasses import replace
 
-    from recovery.credentials import Store
-    from recovery.restrictions import check, check_name
+    from recovery.credentials.restrictions import check, check_name
+    from recovery.credentials.store import Store
 
     deadline = Deadline(options.timeout)
     credential = Store(places_of(options)).get(options.credential)
@@ -102,9 +102,9 @@ def examine(options: argparse.Namespace, far: FarSide) -> int:
 
 def list_machines(options: argparse.Namespace, far: FarSide) -> int:
     """Print one machine a line, with where it is known from."""
-    from recovery import history_view
-    from recovery.credentials import Store
-    from recovery.history import opened
+    from recovery.credentials.store import Store
+    from recovery.history import entries as history_view
+    from recovery.history.history import opened
 
     known: dict[str, list[str]] = {}
 

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from typing import Protocol
 
 from imap4.deadline import Deadline
-from recovery.link import Link
 from recovery.model import CommandResult, Refused, UsageError
+from recovery.transports.link import Link
 
 _UNIT = re.compile(r"[A-Za-z0-9:_.@\\][A-Za-z0-9:_.@\\-]*")
 MARKER = "/run/imap4-recovery.rebooting"

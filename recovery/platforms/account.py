@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from imap4.deadline import Deadline
-from recovery.link import Link
+from recovery.transports.link import Link
 
 
 def account(link: Link, *, deadline: Deadline) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from imap4.deadline import Deadline
-from recovery.link import Link
 from recovery.model import ConnectFailed
 from recovery.platforms import Platform
 from recovery.platforms.systemd import Systemd
 from recovery.platforms.sysv import SysV
+from recovery.transports.link import Link
 
 # sd_booted(3): the folder is there exactly where systemd is the running init.
 _SCRIPT = """\

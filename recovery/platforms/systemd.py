@@ -6,10 +6,10 @@ import json
 from collections.abc import Sequence
 
 from imap4.deadline import Deadline
-from recovery.link import Link
 from recovery.model import CommandResult
 from recovery.platforms import MARKER, MachineFacts, ServiceFacts, check_name
 from recovery.platforms.linux import BOOT_SCRIPT, parse_machine
+from recovery.transports.link import Link
 
 _SUFFIXES = (".service", ".socket", ".timer", ".target", ".path", ".mount", ".automount", ".slice", ".swap")
 _PROPERTIES = (

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from imap4.deadline import Deadline
-from recovery.link import Link
 from recovery.model import CommandResult
 from recovery.platforms import MARKER, MachineFacts, ServiceFacts, check_name
 from recovery.platforms.linux import BOOT_SCRIPT, parse_machine
+from recovery.transports.link import Link
 
 _HEAD = """\
 export LC_ALL=C

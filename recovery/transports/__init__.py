@@ -31,11 +31,11 @@ def connect(
     """
     if credential.method.startswith("ssh-"):
         # paramiko takes 0.1 s to load; a recovery that is refused must not wait for it.
-        from recovery.transports.ssh import SshTransport
+        from recovery.transports.ssh.transport import SshTransport
 
         return SshTransport.connect(target, credential, deadline=deadline, known_hosts=known_hosts)
     if credential.method.startswith("winrm-"):
-        from recovery.transports.winrm import WinRmTransport
+        from recovery.transports.winrm.transport import WinRmTransport
 
         return WinRmTransport.connect(target, credential, deadline=deadline)
     raise UsageError(f"credential {credential.name}: unknown method {credential.method}")

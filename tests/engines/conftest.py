@@ -18,12 +18,13 @@ from pathlib import Path
 import pytest
 
 from imap4.deadline import Deadline
-from monitor import icinga2, nagios
-from monitor.commands import Programs
-from monitor.doctor_icinga2 import PERMISSIONS
-from monitor.external import Command, send
-from monitor.model import Definition
-from monitor.render import write
+from imap4.monitor.engines.command_lines import Programs
+from imap4.monitor.engines.icinga2 import objects as icinga2
+from imap4.monitor.engines.icinga2.doctor import PERMISSIONS
+from imap4.monitor.engines.nagios import objects as nagios
+from imap4.monitor.engines.nagios.command_file import Command, send
+from imap4.monitor.engines.rendered_files import write
+from imap4.monitor.model import Definition
 from tests.engines import icinga, nagios_core
 from tests.engines.recorder import Recorder
 from tests.engines.scenarios import Scenario, rules
@@ -104,7 +105,7 @@ def _make(engine: str, folder: Path, scenarios: Sequence[Scenario]) -> Run:
     definition = Definition("engines.toml", tuple(each.monitor for each in scenarios))
     programs = Programs(
         check=recorder.check,
-        monitor=recorder.program("imap4-monitor", "monitor.cli"),
+        monitor=recorder.program("imap4-monitor", "imap4.monitor.cli"),
         recovery=recorder.recovery,
         command_file=str(folder / "rw" / "nagios.cmd"),
     )

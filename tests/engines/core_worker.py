@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from types import TracebackType
 
-from imap4.wproc import DELIMITER, split_messages
+from imap4.worker.core_messages import DELIMITER, split_messages
 
 NAGIOS = "/usr/sbin/nagios4"
 IMAP4_WORKER = (str(Path(sys.executable).with_name("imap4-worker")),)

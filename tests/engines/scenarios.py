@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from monitor.model import Action, AlertRange, Contact, Monitor, Recovery
-from monitor.states import Delays, Position, Rules, State, advance
+from imap4.monitor.model import Action, AlertRange, Contact, Monitor, Recovery
+from imap4.monitor.states import Delays, Position, Rules, State, advance
 from tests.engines.recorder import Notice, Recorder, Test
 from tests.engines.servers import BYE, OK, Scripted
 

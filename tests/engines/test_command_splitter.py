@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from imap4.worker.command import split
+from imap4.worker.jobs.command_line import split
 from tests.engines.core_worker import CoreWorker
 
 ALPHABET = [

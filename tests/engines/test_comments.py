@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from imap4.deadline import Deadline
-from monitor.comments import NagiosReporter, Report, ReportError
-from monitor.icinga2_api import IcingaReporter
+from imap4.monitor.engines.icinga2.api import IcingaReporter
+from imap4.monitor.engines.report import NagiosReporter, Report, ReportError
 from tests.engines.conftest import Run
 
 HOSTILE = 'restarted; <b onload="x()">after</b> 4.1 s | a=1;2\n[7] SHUTDOWN_PROGRAM\u2028$HOME$ \u6f22 `id`'

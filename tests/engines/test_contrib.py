@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from monitor import icinga2
-from monitor.cli import main
-from monitor.commands import Programs
-from recovery.link import sudoers_lines
+from imap4.monitor.cli import main
+from imap4.monitor.engines.command_lines import Programs
+from imap4.monitor.engines.icinga2 import objects as icinga2
 from recovery.platforms.systemd import Systemd
+from recovery.transports.link import sudoers_lines
 from tests.engines import icinga, nagios_core
 
 CONTRIB = Path(__file__).parents[2] / "contrib"

@@ -9,9 +9,10 @@ from itertools import pairwise
 
 import pytest
 
-from monitor import doctor_icinga2, doctor_nagios
-from monitor.commands import Programs, check_arguments
-from monitor.states import State
+from imap4.monitor.engines.command_lines import Programs, check_arguments
+from imap4.monitor.engines.icinga2 import doctor as doctor_icinga2
+from imap4.monitor.engines.nagios import doctor as doctor_nagios
+from imap4.monitor.states import State
 from tests.engines import icinga
 from tests.engines.conftest import Run
 from tests.engines.scenarios import DELAYS, EARLY, LATE, table

@@ -13,22 +13,25 @@ import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
-from monitor import escalations, fields, icinga2, nagios
-from monitor.commands import Programs, check_arguments, recovery_arguments, slugs
-from monitor.model import Action, AlertRange, Contact, Definition, Monitor, Recovery
-from monitor.render import write
-from monitor.states import Delays, Rules
+from imap4.monitor.definition import checks
+from imap4.monitor.engines.command_lines import Programs, check_arguments, recovery_arguments, slugs
+from imap4.monitor.engines.icinga2 import objects as icinga2
+from imap4.monitor.engines.nagios import escalations
+from imap4.monitor.engines.nagios import objects as nagios
+from imap4.monitor.engines.rendered_files import write
+from imap4.monitor.model import Action, AlertRange, Contact, Definition, Monitor, Recovery
+from imap4.monitor.states import Delays, Rules
 from tests.engines import icinga, nagios_core
 
 PROGRAMS = Programs()
 HOSTILE = ";#!$\\\"'`{}()[]<>|&*?~%,= \u00a0\u00e9\u6f22\U0001f4ecab$$$\\;\\"
 
 
-def fits(check: fields.Check, text: str) -> bool:
+def fits(check: checks.Check, text: str) -> bool:
     """Whether a definition may have this text."""
     try:
         check(text)
-    except fields.Bad:
+    except checks.Bad:
         return False
     return True
 
@@ -47,7 +50,7 @@ ACTIONS = st.one_of(
 )
 MONITORS = st.builds(
     Monitor,
-    name=texts(64).filter(lambda text: fits(fields.text(64), text)),
+    name=texts(64).filter(lambda text: fits(checks.text(64), text)),
     address=st.just("192.0.2.1"),
     host=st.sampled_from(["mail", "mail 2", "m\u00e4il"]),
     enabled=st.booleans(),

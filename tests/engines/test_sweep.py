@@ -17,10 +17,10 @@ from typing import Any
 
 import pytest
 
-from monitor.commands import Programs, check_arguments
-from monitor.definition import load
-from monitor.fields import Bad
-from monitor.values import options as allowed_options
+from imap4.monitor.definition.checks import Bad
+from imap4.monitor.definition.reader import load
+from imap4.monitor.definition.values import options as allowed_options
+from imap4.monitor.engines.command_lines import Programs, check_arguments
 from tests.engines.nagios import wait_until
 from tests.engines.servers import BYE, OK, Scripted
 from tests.engines.sweeping import FAST, Sweeping, definition, monitor, objects, sweep, without_times

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from imap4.deadline import Deadline
-from monitor.commands import Programs
-from monitor.comments import NagiosReporter, Report, cleaned
-from monitor.model import Contact, Definition, Monitor
-from monitor.nagios import render
-from monitor.render import write
+from imap4.monitor.engines.command_lines import Programs
+from imap4.monitor.engines.nagios.objects import render
+from imap4.monitor.engines.rendered_files import write
+from imap4.monitor.engines.report import NagiosReporter, Report, cleaned
+from imap4.monitor.model import Contact, Definition, Monitor
 from tests.engines import nagios_core, web
 from tests.engines.recorder import Recorder
 from tests.engines.scenarios import rules
@@ -41,7 +41,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[web.Pages]:
     nagios_core.contact(folder, "admins", "/bin/true")
     programs = Programs(
         check=recorder.check,
-        monitor=recorder.program("imap4-monitor", "monitor.cli"),
+        monitor=recorder.program("imap4-monitor", "imap4.monitor.cli"),
         command_file=str(folder / "rw" / "nagios.cmd"),
     )
     write(folder / "objects", render(Definition("web.toml", (monitor,)), programs))

@@ -6,10 +6,10 @@ import uuid
 from collections.abc import Sequence
 
 from imap4.deadline import Deadline
-from recovery.link import Link
 from recovery.model import CommandResult, Ended, PrivilegeMissing, RecoveryError, Refused, UsageError
 from recovery.platforms import MachineFacts, RebootUnderWay, ServiceFacts
 from recovery.platforms.windows.answers import script, texts, value
+from recovery.transports.link import Link
 
 MARKER_KEY = r"SOFTWARE\check_imap4\rebooting"
 """A registry key that only memory holds (REG_OPTION_VOLATILE): gone after a reboot."""

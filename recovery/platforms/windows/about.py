@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from imap4.deadline import Deadline
-from recovery.link import Link
 from recovery.platforms.windows.answers import script, texts, value
+from recovery.transports.link import Link
 
 
 @dataclass(frozen=True)

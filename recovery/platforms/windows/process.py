@@ -6,9 +6,9 @@ import base64
 from collections.abc import Mapping, Sequence
 
 from imap4.deadline import Deadline
-from recovery.link import Link
 from recovery.model import CommandResult, ConnectFailed, Ended, UsageError
 from recovery.platforms.windows.answers import script, value
+from recovery.transports.link import Link
 
 _BATCH = (".bat", ".cmd")
 _LONGEST_COMMAND_LINE = 32_000

@@ -13,7 +13,7 @@ import pytest
 
 from imap4.deadline import Deadline
 from recovery.model import Credential, Secret, Target
-from recovery.transports.ssh import SshTransport
+from recovery.transports.ssh.transport import SshTransport
 from tests.machines.recovery.machine import ADDRESS, Machine, as_root
 
 
@@ -65,7 +65,7 @@ def copy_code(machine: Machine, place: str, libraries: Iterable[str]) -> None:
     if version != f"{sys.version_info[0]} {sys.version_info[1]}":
         pytest.skip("the machine's Python cannot load the libraries of this one")
     packages = Path(pytest.__file__).parents[1]
-    wanted = [ROOT / name for name in ("check_imap4.py", "imap4", "recovery", "monitor")]
+    wanted = [ROOT / name for name in ("check_imap4.py", "imap4", "recovery")]
     wanted += [path for name in libraries for path in packages.glob(name)]
     there = f"{machine.root}{place}"
     subprocess.run(as_root("mkdir", "-p", there), check=True)
@@ -74,7 +74,7 @@ def copy_code(machine: Machine, place: str, libraries: Iterable[str]) -> None:
 
 
 PACKAGES = f"/usr/local/lib/python{sys.version_info[0]}.{sys.version_info[1]}/dist-packages"
-PROGRAMS = {"imap4-worker": "monitor.worker", "check_imap4": "check_imap4"}
+PROGRAMS = {"imap4-worker": "imap4.worker.entry", "check_imap4": "check_imap4"}
 
 
 @pytest.fixture(scope="module")

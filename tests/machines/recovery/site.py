@@ -19,7 +19,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from monitor.doctor_icinga2 import PERMISSIONS
+from imap4.monitor.engines.icinga2.doctor import PERMISSIONS
 from tests.engines import icinga, nagios_core
 from tests.engines.recorder import Recorder
 from tests.machines.recovery.machine import ADDRESS, Machine, wait_for
@@ -93,12 +93,19 @@ class Site:
     def _render(self, kind: str, machine: Machine) -> None:
         programs = {
             "check": self.recorder.program("check_imap4", "check_imap4"),
-            "monitor": self.recorder.program("imap4-monitor", "monitor.cli"),
+            "monitor": self.recorder.program("imap4-monitor", "imap4.monitor.cli"),
             "recovery": self._recovery_script(machine),
         }
         subprocess.run(
             [
-                *(sys.executable, "-m", "monitor.cli", "render", kind, str(self.folder / "monitors.toml")),
+                *(
+                    sys.executable,
+                    "-m",
+                    "imap4.monitor.cli",
+                    "render",
+                    kind,
+                    str(self.folder / "monitors.toml"),
+                ),
                 *("-o", str(self.folder / "engine" / "objects")),
                 *(part for name, path in programs.items() for part in (f"--{name}-command", path)),
                 *("--command-file", str(self.folder / "engine" / "rw" / "nagios.cmd")),

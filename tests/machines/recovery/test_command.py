@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from recovery.detach import systemd_run_command
+from recovery.execution.detached import systemd_run_command
 from tests.machines.recovery.machine import ADDRESS, Machine, wait_for
 
 ROOT = Path(__file__).parents[3]

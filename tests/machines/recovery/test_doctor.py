@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from imap4.deadline import Deadline
-from recovery.doctor import Finding, examine
+from recovery.machines.doctor_unix import Finding, examine
+from recovery.machines.services import list_services
 from recovery.model import Credential, Verdict
-from recovery.services import list_services
 from tests.machines.recovery.conftest import credential_for, target_of
 from tests.machines.recovery.machine import Machine
 from tests.machines.recovery.test_restart_service import restart, way

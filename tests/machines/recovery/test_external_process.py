@@ -13,7 +13,7 @@ import pytest
 from imap4.deadline import Deadline
 from recovery.actions.external_process import ProcessRequest, plan, run, sudoers_line
 from recovery.model import Outcome, PrivilegeMissing, UsageError, Verdict
-from recovery.transports.ssh import SshTransport
+from recovery.transports.ssh.transport import SshTransport
 from tests.machines.recovery.conftest import Connect
 from tests.machines.recovery.machine import Machine, wait_for
 from tests.machines.recovery.relay import Relay

@@ -12,9 +12,9 @@ import pytest
 
 from imap4.deadline import Deadline
 from recovery.actions.restart_service import RestartRequest, plan, run
-from recovery.doctor import examine
+from recovery.machines.doctor_unix import examine
+from recovery.machines.services import list_services
 from recovery.model import Outcome, PrivilegeMissing, Verdict
-from recovery.services import list_services
 from tests.machines.recovery.conftest import credential_for, target_of
 from tests.machines.recovery.machine import Machine
 from tests.machines.recovery.test_restart_service import way

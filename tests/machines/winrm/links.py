@@ -12,7 +12,7 @@ import pytest
 
 from imap4.deadline import Deadline
 from recovery.model import Credential, RecoveryError, Secret, Target
-from recovery.transports.winrm import WinRmTransport, link
+from recovery.transports.winrm.transport import WinRmTransport, link
 from tests.machines.winrm import powershell
 from tests.machines.winrm.endpoint import Endpoint
 from tests.machines.winrm.listeners import HOST, Site

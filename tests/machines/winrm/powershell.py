@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import recovery
-from recovery.transports import winrm_script
+from recovery.transports.winrm import script as winrm_script
 from tests.machines.winrm.shells import Process
 
 FOLDER = Path(recovery.__file__).parent / "platforms" / "windows"

@@ -63,7 +63,7 @@ def test_large_input_goes_in_parts(site: Site, echo: Echo) -> None:
 def test_receive_goes_on_after_operation_time_outs(
     site: Site, echo: Echo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("recovery.transports.winrm.RECEIVE_SECONDS", 1)
+    monkeypatch.setattr("recovery.transports.winrm.transport.RECEIVE_SECONDS", 1)
     echo.seconds = 2.2
     with site.http(echo) as endpoint, connected(site, endpoint) as transport:
         result = transport.run(SCRIPT, deadline=Deadline(20))

@@ -24,7 +24,7 @@ from recovery.model import (
     Target,
     UsageError,
 )
-from recovery.transports.winrm import WinRmTransport, link
+from recovery.transports.winrm.transport import WinRmTransport, link
 from tests.machines.winrm import trouble
 from tests.machines.winrm.links import SCRIPT, Echo, connected, credential, refused, target
 from tests.machines.winrm.listeners import HOST, Site

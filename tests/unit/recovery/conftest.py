@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from recovery.places import Places
+from recovery.paths import Places
 
 PROGRAM = Path(__file__).with_name("far_stand_in.py")
 ROOT = Path(__file__).parents[3]

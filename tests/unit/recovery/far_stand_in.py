@@ -18,7 +18,7 @@ from typing import Any
 from imap4.deadline import Deadline
 from recovery import model
 from recovery.cli import main
-from recovery.far import Finding, Link, ListedService, Progress, Request
+from recovery.machines.interface import Finding, Link, ListedService, Progress, Request
 
 DONE = "running again after 4.1 s (invocation 3f2a -> 9c11), IMAP4 OK"
 

@@ -11,11 +11,11 @@ import pytest
 @pytest.mark.parametrize(
     ("module", "never"),
     [
-        ("recovery.policy", ("sqlite3", "socket", "paramiko", "cryptography", "argparse", "time")),
-        ("recovery.event", ("sqlite3", "socket", "paramiko", "cryptography")),
-        ("recovery.restrictions", ("sqlite3", "socket", "paramiko", "cryptography")),
+        ("recovery.decision.policy", ("sqlite3", "socket", "paramiko", "cryptography", "argparse", "time")),
+        ("recovery.decision.event", ("sqlite3", "socket", "paramiko", "cryptography")),
+        ("recovery.credentials.restrictions", ("sqlite3", "socket", "paramiko", "cryptography")),
         (
-            "recovery.perform",
+            "recovery.execution.perform",
             ("paramiko", "cryptography", "rich", "recovery.transports", "recovery.platforms"),
         ),
         ("recovery.cli", ("paramiko", "cryptography", "rich", "recovery.transports", "recovery.platforms")),

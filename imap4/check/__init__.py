@@ -1,0 +1,1 @@
+"""The check: one test of one IMAP4 server, from the command line to the status line."""

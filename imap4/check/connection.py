@@ -1,0 +1,272 @@
+"""A connection that knows its deadline: connect, TLS, read a line, write, close safely."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from imap4.causes import Failed
+from imap4.check.options import UsageError
+from imap4.check.protocol import looks_like
+from imap4.deadline import Deadline
+from imap4.network import BLOCKING, Network
+from imap4.resolver import Address
+from imap4.text import clean
+
+if TYPE_CHECKING:
+    import ssl
+
+CLOSING_GRACE = 0.25
+"""Seconds that a peer gets to close its side after us; it does not count as part of the test."""
+
+HURRIED_GRACE = 0.1
+"""The same where the test's time is already over."""
+
+_RECEIVE = 4096
+_MAX_DIALOGUE = 100
+
+_REFUSED = {
+    errno.ECONNREFUSED: "connection refused",
+    errno.ENOENT: "no such socket",
+    # A Unix socket whose queue is full answers so (connect(2)).
+    errno.EAGAIN: "queue of connections is full",
+}
+_RESET = (errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE)
+
+
+class Connection:
+    """An open connection to one address.
+
+    Every method works under the deadline that it was made with, and raises Failed with a cause that
+    begins with the phase that it was called for.
+    """
+
+    def __init__(self, sock: socket.socket, address: Address, deadline: Deadline) -> None:
+        self.address = address
+        self.deadline = deadline
+        self.dialogue: list[tuple[str, bytes]] = []
+        """``C`` or ``S`` and the line, for ``-vvv``; at most 100, secrets left out."""
+        self._socket = sock
+        self._buffer = bytearray()
+        self._greeted = False
+
+    @property
+    def tls_socket(self) -> ssl.SSLSocket | None:
+        """The socket, once it speaks TLS."""
+        return self._socket if hasattr(self._socket, "cipher") else None  # type: ignore[return-value]
+
+    def start_tls(self, context: ssl.SSLContext, server_name: str | None) -> None:
+        """Shake hands; ``tls.*`` causes."""
+        from imap4.check import tls
+
+        self._socket = tls.wrap(context, self._socket, server_name)
+        tls.shake_hands(self._socket, self.deadline)
+
+    def read_line(self, phase: str, limit: int) -> bytes:
+        """Read one line, its end included.
+
+        Args:
+            phase: begins the cause of a failure.
+            limit: bytes that the line may have.
+
+        Raises:
+            Failed: ``.timeout``, ``.closed``, ``.too_long``; ``connect.reset`` before the first line.
+        """
+        searched = 0
+        while (end := self._buffer.find(b"\n", searched)) < 0 and len(self._buffer) <= limit:
+            searched = len(self._buffer)
+            data = self._receive(phase)
+            if not data:
+                raise self._closed(phase)
+            self._buffer += data
+        if end < 0 or end >= limit:
+            raise self._too_long(phase, limit)
+        line = bytes(self._buffer[: end + 1])
+        del self._buffer[: end + 1]
+        self._note("S", line)
+        self._greeted = True
+        return line
+
+    def send(self, phase: str, data: bytes, shown: bytes | None = None) -> None:
+        """Write ``data``; the dialogue keeps ``shown`` in its place, for secrets."""
+        self._note("C", data if shown is None else shown)
+        self._socket.settimeout(self._time(phase))
+        try:
+            self._socket.sendall(data)
+        except TimeoutError:
+            raise self._timeout(phase) from None
+        except OSError as error:
+            # Where the peer hung up, what it said before tells more: that is for read_line to find.
+            if error.errno not in _RESET:
+                raise Failed(f"{phase}.closed", f"connection lost: {_strerror(error)}") from None
+
+    def injected(self) -> bool:
+        """Whether anything is waiting that the server sent before it may have."""
+        if self._buffer:
+            return True
+        self._socket.settimeout(0)
+        try:
+            return bool(self._socket.recv(1, socket.MSG_PEEK))
+        except OSError:
+            return False
+
+    def close(self) -> None:
+        """End the connection without a reset where that can be: close_notify, FIN, read on until FIN.
+
+        A peer that does not close its side, or leaves out its close_notify, is left after a short
+        grace. Never raises.
+        """
+        grace = Deadline(HURRIED_GRACE if self.deadline.expired else CLOSING_GRACE)
+        sock = self._socket
+        with sock:
+            try:
+                if self.tls_socket is not None:
+                    self._close_tls(grace)
+                sock.shutdown(socket.SHUT_WR)
+                for _ in range(64):
+                    sock.settimeout(max(grace.left, 0.001))
+                    if not sock.recv(_RECEIVE):
+                        break
+            except (OSError, ValueError):
+                pass
+
+    def _close_tls(self, grace: Deadline) -> None:
+        assert self.tls_socket is not None
+        self.tls_socket.settimeout(grace.left)
+        try:
+            self.tls_socket.unwrap()
+        except (OSError, ValueError):
+            # No close_notify from the peer, or none before the grace is over: both are fine.
+            return
+
+    def _receive(self, phase: str) -> bytes:
+        self._socket.settimeout(self._time(phase))
+        try:
+            return self._socket.recv(_RECEIVE)
+        except TimeoutError:
+            raise self._timeout(phase) from None
+        except OSError as error:
+            if error.errno not in _RESET:
+                from imap4.check import tls
+
+                raise tls.explained(error) or Failed(
+                    f"{phase}.closed", f"connection lost: {_strerror(error)}"
+                ) from None
+            if not self._greeted and not self._buffer:
+                raise Failed("connect.reset", "connection reset before the greeting") from None
+            raise Failed(f"{phase}.closed", f"connection reset{_before(phase)}") from None
+
+    def _closed(self, phase: str) -> Failed:
+        half = f" after half a line: {self._said()}" if self._buffer else ""
+        self._note("S", bytes(self._buffer))
+        return Failed(f"{phase}.closed", f"connection closed{half or _before(phase)}")
+
+    def _too_long(self, phase: str, limit: int) -> Failed:
+        self._note("S", bytes(self._buffer[:200]))
+        if phase == "greeting":
+            return Failed("greeting.too_long", f"no line end within {limit} bytes: {self._said()}")
+        return Failed(f"{phase}.too_long", f"endless answer to {phase.upper()}: {self._said()}")
+
+    def _time(self, phase: str) -> float:
+        left = self.deadline.left
+        if left <= 0:
+            raise self._timeout(phase)
+        return left
+
+    def _timeout(self, phase: str) -> Failed:
+        half = f", only half a line: {self._said()}" if self._buffer else ""
+        waited_for = _AWAITED.get(phase, f"answer to {phase.upper()}")
+        text = f"no {waited_for} within {self.deadline.seconds:g} s{half}"
+        return Failed(f"{phase}.timeout", text, out_of_time=True)
+
+    def _said(self) -> str:
+        start = bytes(self._buffer[:400])
+        return (not self._greeted and looks_like(start)) or clean(start)
+
+    def _note(self, who: str, line: bytes) -> None:
+        if line and len(self.dialogue) < _MAX_DIALOGUE:
+            self.dialogue.append((who, line))
+
+
+_AWAITED = {"greeting": "greeting"}
+
+
+def _before(phase: str) -> str:
+    return f" before the {_AWAITED.get(phase, f'answer to {phase.upper()}')}"
+
+
+def connect(
+    addresses: Sequence[Address], source: str | None, deadline: Deadline, network: Network = BLOCKING
+) -> tuple[Connection, list[tuple[Address, Failed]]]:
+    """Connect to the first address that takes it, in their order.
+
+    The time left is shared among the addresses left, so that one dead address cannot use it all up.
+
+    Returns:
+        The connection, and the addresses before it with what was wrong with them.
+
+    Raises:
+        Failed: none took it; told is the first that gave an answer, else the first.
+        UsageError: the source address is not one of this machine.
+    """
+    failures: list[tuple[Address, Failed]] = []
+    for index, address in enumerate(addresses):
+        share = deadline.share(deadline.left / (len(addresses) - index))
+        try:
+            return Connection(_open(address, source, share, network), address, deadline), failures
+        except Failed as failure:
+            failures.append((address, failure))
+    told = next((failure for _, failure in failures if not failure.out_of_time), failures[0][1])
+    if told.out_of_time:
+        raise Failed(told.cause, f"no connection within {deadline.seconds:g} s", out_of_time=True)
+    raise told
+
+
+def _open(address: Address, source: str | None, deadline: Deadline, network: Network) -> socket.socket:
+    sock: socket.socket | None = None
+    try:
+        sock = network.socket(address.family, socket.SOCK_STREAM)
+        if source is not None:
+            _bind(sock, source)
+        if deadline.left <= 0:
+            raise TimeoutError
+        sock.settimeout(deadline.left)
+        sock.connect(address.sockaddr)
+    except OSError as error:
+        if sock is not None:
+            sock.close()
+        raise _explained(error, deadline) from None
+    except UsageError:
+        if sock is not None:
+            sock.close()
+        raise
+    return sock
+
+
+def _bind(sock: socket.socket, source: str) -> None:
+    try:
+        sock.bind((source, 0))
+    except OSError as error:
+        raise UsageError(f"argument --source: cannot connect from {source}: {_strerror(error)}") from None
+
+
+def _explained(error: OSError, deadline: Deadline) -> Failed:
+    if isinstance(error, TimeoutError):
+        # Python's own time-out has no errno; the kernel's has, and may come before ours.
+        return Failed("connect.timeout", "no answer", out_of_time=error.errno is None)
+    if error.errno in _REFUSED:
+        return Failed("connect.refused", _REFUSED[error.errno])
+    if error.errno in _RESET:
+        return Failed("connect.reset", "connection reset before the greeting")
+    if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS):
+        raise error
+    if error.errno == errno.EINVAL:  # ip-route(8): what connect(2) says of a blackhole route
+        return Failed("connect.unreachable", "a blackhole route of this machine drops the packets")
+    return Failed("connect.unreachable", _strerror(error))
+
+
+def _strerror(error: OSError) -> str:
+    text = error.strerror or str(error)
+    return clean(text[:1].lower() + text[1:])

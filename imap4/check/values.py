@@ -1,0 +1,135 @@
+"""What the command line's words may be: one function for each kind of value.
+
+Each takes the word as it was given and returns the value, or raises ArgumentTypeError with a text for the
+person who wrote it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import socket
+
+from imap4.text import clean
+
+MAX_NAME = 64
+MAX_TIMEOUT = 86400.0
+STATES = ("ok", "warning", "critical", "unknown")
+
+
+def is_name(host: str) -> bool:
+    """Whether a resolver can be asked for it: RFC 1035 section 2.3.4 limits labels to 63 bytes."""
+    try:
+        encoded = host.encode("ascii" if host.isascii() else "idna")
+    except UnicodeError:
+        return False
+    labels = encoded.removesuffix(b".").split(b".")
+    printable = all(0x21 <= byte <= 0x7E for byte in encoded)
+    return printable and len(encoded) <= 254 and all(1 <= len(label) <= 63 for label in labels)
+
+
+def family_of(text: str) -> int | None:
+    """The family of a literal address; None for anything else."""
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            socket.inet_pton(family, text.partition("%")[0] if family == socket.AF_INET6 else text)
+        except (OSError, ValueError):
+            continue
+        return family
+    return None
+
+
+def name(text: str) -> str:
+    """The monitor's own name: 1 to 64 printable characters."""
+    name = clean(text, MAX_NAME + 1)
+    if not name or len(text) > MAX_NAME:
+        raise argparse.ArgumentTypeError(f"a name has 1 to {MAX_NAME} printable characters")
+    return name
+
+
+def text(text: str) -> str:
+    """Anything but nothing."""
+    if not text or "\0" in text:
+        raise argparse.ArgumentTypeError("it must not be empty or hold a NUL")
+    return text
+
+
+def server_name(text: str) -> str:
+    """A host name or an address, to be looked for in a certificate."""
+    if family_of(text) is None and not is_name(text):
+        raise argparse.ArgumentTypeError(f"{clean(text)} is no host name")
+    return text
+
+
+def port(text: str) -> int:
+    """A TCP port, 1 to 65535."""
+    if not re.fullmatch("[0-9]{1,5}", text) or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"{clean(text)} is no port (1 to 65535)")
+    return int(text)
+
+
+def address(text: str) -> str:
+    """A literal IPv4 or IPv6 address; brackets are taken off."""
+    bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    if family_of(bare) is None:
+        raise argparse.ArgumentTypeError(f"{clean(text)} is no IPv4 or IPv6 address")
+    return bare
+
+
+def timeout(text: str) -> tuple[float, str]:
+    """``SECONDS[:STATE]``: seconds above 0, and the state where they are over."""
+    number, colon, state = text.partition(":")
+    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", number):
+        raise argparse.ArgumentTypeError(f"{clean(text)} is no time in seconds, such as 10 or 2.5")
+    if not 0 < float(number) <= MAX_TIMEOUT:
+        raise argparse.ArgumentTypeError(f"the time must be above 0 and at most {MAX_TIMEOUT:.0f} s")
+    if colon and state.lower() not in STATES:
+        raise argparse.ArgumentTypeError(f"{clean(state)} is none of the states {', '.join(STATES)}")
+    return float(number), state.lower() if colon else "critical"
+
+
+def threshold(text: str) -> str:
+    """Check a threshold range against the guidelines' syntax; nagiosplugin takes more, and less well."""
+    number = r"-?[0-9]{1,9}(?:\.[0-9]{1,9})?"
+    match = re.fullmatch(rf"@?(?:(?P<start>{number}|~):)?(?P<end>{number})?", text)
+    if not match or text in ("", "@") or (match["start"] == "~" and match["end"] is None):
+        raise argparse.ArgumentTypeError(f"{clean(text)} is no range such as 10, 10:, ~:10, 10:20 or @10:20")
+    start, end = match["start"] or "0", match["end"]
+    if start != "~" and end is not None and float(start) > float(end):
+        raise argparse.ArgumentTypeError(f"{clean(text)}: the range ends before it starts")
+    return text
+
+
+def regex(text: str) -> str:
+    """A regular expression of Python's."""
+    try:
+        re.compile(text)
+    except (re.error, RecursionError, OverflowError) as error:
+        raise argparse.ArgumentTypeError(f"{clean(text)} is no regular expression: {error}") from None
+    return text
+
+
+def capability(text: str) -> str:
+    """A capability's name, in capitals (an atom: RFC 9051 section 9)."""
+    if not re.fullmatch(r"""[^\x00-\x20\x7f-\U0010ffff(){%*"\\\]]+""", text):
+        raise argparse.ArgumentTypeError(f"{clean(text)} is no capability name")
+    return text.upper()
+
+
+def days(text: str) -> tuple[float, float | None]:
+    """``DAYS[,DAYS]``: the limits for WARNING and, not larger, for CRITICAL."""
+    if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?(,[0-9]{1,6}(\.[0-9]{1,6})?)?", text):
+        raise argparse.ArgumentTypeError(f"{clean(text)} is no number of days, or two, such as 30 or 30,14")
+    warning, _, critical = text.partition(",")
+    if critical and float(critical) > float(warning):
+        raise argparse.ArgumentTypeError(
+            "the first number is for WARNING, the second, not larger, for CRITICAL"
+        )
+    return float(warning), float(critical) if critical else None
+
+
+def descriptor(text: str) -> int:
+    """The number of a file descriptor."""
+    if not re.fullmatch("[0-9]{1,6}", text):
+        raise argparse.ArgumentTypeError(f"{clean(text)} is no file descriptor")
+    return int(text)

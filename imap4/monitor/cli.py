@@ -1,0 +1,204 @@
+"""``imap4-monitor``: argv -> one of the commands -> an exit code.
+
+Exit codes: 0 done, 1 something is wrong with what was looked at (a definition, an engine), 3 wrong use.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imap4.monitor.options import USAGE, make_parser
+
+if TYPE_CHECKING:
+    from imap4.monitor.engines.command_lines import Programs
+    from imap4.monitor.model import Definition, Monitor
+
+DONE, WRONG = 0, 1
+
+
+class Trouble(Exception):
+    """A message for the person, and the exit code that goes with it."""
+
+    def __init__(self, text: str, code: int = USAGE) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+def _definition(path: str) -> Definition:
+    from imap4.monitor.definition.reader import DefinitionError, load
+
+    try:
+        return load(path)
+    except DefinitionError as error:
+        raise Trouble(str(error), WRONG) from None
+
+
+def _chosen(definition: Definition, name: str | None) -> tuple[Monitor, ...]:
+    if name is None:
+        return definition.monitors
+    found = tuple(monitor for monitor in definition.monitors if monitor.name == name)
+    if not found:
+        names = ", ".join(f'"{monitor.name}"' for monitor in definition.monitors)
+        raise Trouble(f'{definition.source}: no monitor "{name}"; there are {names}')
+    return found
+
+
+def validate(options: argparse.Namespace) -> int:
+    """Tell what is wrong in each file, everything at once."""
+    from imap4.monitor.definition.reader import DefinitionError, load
+
+    code = DONE
+    for path in options.files:
+        try:
+            count = len(load(path).monitors)
+            print(f"{path}: {count} monitor{'s' * (count != 1)}, no mistakes")
+        except DefinitionError as error:
+            print(error)
+            code = WRONG
+    return code
+
+
+def simulate(options: argparse.Namespace) -> int:
+    """Print the downtime simulator's table."""
+    from imap4.monitor import simulate
+
+    outage = simulate.Outage(options.start, options.length, options.duration)
+    monitors = _chosen(_definition(options.file), options.monitor)
+    if options.format == "csv" and len(monitors) > 1:
+        raise Trouble("simulate: CSV is for one monitor; choose one with --monitor NAME")
+    tables = [simulate.simulate(monitor, outage) for monitor in monitors]
+    if options.format == "json":
+        both = zip(tables, monitors, strict=True)
+        print("[" + ",\n".join(simulate.as_json(rows, monitor) for rows, monitor in both) + "]")
+        return DONE
+    if options.format == "csv":
+        print(simulate.as_csv(tables[0]))
+        return DONE
+    for number, (monitor, rows) in enumerate(zip(monitors, tables, strict=True)):
+        disabled = "" if monitor.enabled else " (disabled: it is not tested)"
+        print("\n" * (number > 0) + f"{monitor.name}{disabled}")
+        print(simulate.as_text(rows) if rows else "no test falls into the outage: nothing is noticed")
+    return DONE
+
+
+def new(options: argparse.Namespace) -> int:
+    """Write a commented example, or the answers to the form's questions."""
+    from imap4.monitor.definition import form as questions
+
+    text = questions.EXAMPLE
+    if options.ask:
+        try:
+            text = questions.interview(input, print, options.recovery_command)
+        except (EOFError, KeyboardInterrupt):
+            raise Trouble("\nnew: no answer; nothing was written") from None
+    if options.file is None:
+        print(text, end="")
+        return DONE
+    try:
+        with Path(options.file).open("x", encoding="utf-8") as target:
+            target.write(text)
+    except FileExistsError:
+        raise Trouble(f"{options.file}: is there already; nothing was written") from None
+    except OSError as error:
+        raise Trouble(f"{options.file}: cannot be written: {error.strerror}") from None
+    print(f"{options.file}: written; next: imap4-monitor validate {options.file}")
+    return DONE
+
+
+def render(options: argparse.Namespace) -> int:
+    """Write the engine's object configuration."""
+    from imap4.monitor.engines.icinga2 import objects as icinga2
+    from imap4.monitor.engines.nagios import objects as nagios
+    from imap4.monitor.engines.rendered_files import RenderError, write
+
+    definition = _definition(options.file)
+    programs = _programs(options)
+    make = icinga2.render if options.engine == "icinga2" else nagios.render
+    files = make(definition, programs, existing_hosts=options.existing_hosts)
+    try:
+        changed = write(Path(options.output), files)
+    except RenderError as error:
+        raise Trouble(f"render: {error}") from None
+    for name, is_new in changed.items():
+        print(f"{Path(options.output) / name}: {'written' if is_new else 'unchanged'}")
+    return DONE
+
+
+def _programs(options: argparse.Namespace) -> Programs:
+    from imap4.monitor.engines.command_lines import Programs
+
+    given = {name: getattr(options, name) for name in Programs.__dataclass_fields__}
+    return Programs(**{name: value for name, value in given.items() if value is not None})
+
+
+def doctor(options: argparse.Namespace) -> int:
+    """Look at the engine, and tell what has to be changed for the monitors."""
+    from imap4.findings import told
+    from imap4.monitor.engines.icinga2 import doctor as doctor_icinga2
+    from imap4.monitor.engines.nagios import doctor as doctor_nagios
+
+    monitors = _definition(options.file).monitors if options.file else ()
+    programs = _programs(options)
+    if options.engine == "icinga2":
+        found = list(doctor_icinga2.examine(options.config, programs, monitors, defines=options.define))
+    else:
+        found = list(doctor_nagios.examine(options.engine, options.config, programs, monitors))
+    print(told(found))
+    return DONE if all(finding.ok for finding in found) else WRONG
+
+
+def report(options: argparse.Namespace) -> int:
+    """Tell the engine something about a service, as a repair does."""
+    from imap4.deadline import Deadline
+    from imap4.monitor.engines.report import Report, ReportError, reporter_from
+
+    try:
+        reporter = reporter_from(os.environ)
+        if reporter is None:
+            raise Trouble("report: no engine; set IMAP4_NAGIOS_COMMAND_FILE or IMAP4_ICINGA_API")
+        said = Report(options.host, options.service, options.text, options.author, options.status)
+        reporter.send(said, Deadline(options.timeout))
+    except ReportError as error:
+        raise Trouble(f"report: {error}", WRONG) from None
+    return DONE
+
+
+COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "validate": validate,
+    "simulate": simulate,
+    "new": new,
+    "render": render,
+    "doctor": doctor,
+    "report": report,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code comes back. A wrong option or a bad file is one clear line."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] == ["pace"]:
+        # Runs at every failing test: it loads nothing that it does not need.
+        from imap4.monitor.engines.nagios import pace
+
+        return pace.main(given[1:])
+    options = make_parser().parse_args(given)
+    try:
+        code = COMMANDS[options.command](options)
+        sys.stdout.flush()
+    except Trouble as error:
+        print(error, file=sys.stderr)
+        return error.code
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; Python must not complain at its exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,86 @@
+"""What the engines run for a monitor: the check's and the repairs' command lines, as lists of arguments."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shlex
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from imap4.monitor.model import Action, Monitor
+
+
+@dataclass(frozen=True)
+class Programs:
+    """Where the programs and files are that the rendered configuration names."""
+
+    check: str = "/usr/lib/nagios/plugins/check_imap4"
+    monitor: str = "/usr/local/bin/imap4-monitor"
+    recovery: str = "/usr/local/bin/imap4-recovery"
+    command_file: str = "/var/lib/nagios4/rw/nagios.cmd"
+    """Nagios' and Naemon's external command file, where pace writes."""
+    notification: str = "mail-service-notification"
+    """Icinga 2's NotificationCommand that carries an alert to a person."""
+
+
+def check_arguments(monitor: Monitor, programs: Programs) -> list[str]:
+    """The plugin and its arguments."""
+    tls = monitor.tls
+    arguments = [programs.check, "-H", monitor.address]
+    if not monitor.address.startswith("/"):
+        arguments += ["-p", str(monitor.port)]
+    arguments += ["-t", str(monitor.test_duration), "--logout", monitor.logout]
+    encrypted = tls.mode != "none"
+    if encrypted:
+        arguments.append(f"--{tls.mode}")
+    if not tls.verify and (encrypted or "--login" in monitor.options):
+        arguments.append("--insecure")
+    for option, value in (
+        ("--ca-file", tls.ca_file),
+        ("--server-name", tls.server_name),
+        ("--tls-min", tls.minimum),
+        ("--client-cert", tls.client_cert),
+        ("--client-key", tls.client_key),
+    ):
+        if encrypted and value is not None:
+            arguments += [option, value]
+    return [*arguments, *monitor.options]
+
+
+def recovery_arguments(monitor: Monitor, action: Action, programs: Programs, event: str) -> list[str]:
+    """``imap4-recovery`` and its arguments; ``event`` says whose variables tell it about the alert.
+
+    It detaches: a repair outlasts the 30 or 60 seconds that engines give a notification command.
+    """
+    recovery = monitor.recovery
+    arguments = [programs.recovery, action.name, "--event", event, "--alerts", str(action.alerts)]
+    arguments += ["--machine", recovery.machine, "--credential", recovery.credential]
+    if recovery.port is not None:
+        arguments += ["--port", str(recovery.port)]
+    if action.name == "restart-service":
+        for service in recovery.services:
+            arguments += ["--service", service]
+    if action.timeout is not None:
+        arguments += ["--timeout", f"{action.timeout}s"]
+    if recovery.verify:
+        arguments += ["--verify", shlex.join(check_arguments(monitor, programs))]
+    arguments.append("--detach")
+    return [*arguments, "--", *action.command] if action.command else arguments
+
+
+def slugs(monitors: Iterable[Monitor]) -> dict[Monitor, str]:
+    """A name for each monitor's own objects: letters, digits and dashes; the same in every rendering.
+
+    Where two would be the same, or hardly anything of the name is left, a piece of a hash is added.
+    """
+    monitors = tuple(monitors)
+    plain = {each: re.sub(r"[^a-z0-9]+", "-", each.name.lower()).strip("-") for each in monitors}
+    found = {}
+    for monitor, slug in plain.items():
+        if len(slug) < 2 or list(plain.values()).count(slug) > 1:
+            digest = hashlib.sha256(monitor.name.encode()).hexdigest()[:6]
+            found[monitor] = f"{slug}-{digest}" if slug else digest
+        else:
+            found[monitor] = slug
+    return found

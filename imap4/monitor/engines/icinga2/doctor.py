@@ -1,0 +1,167 @@
+"""Looks at an Icinga 2's configuration through its own verifier, and says what the monitors lack.
+
+Nothing is changed: ``icinga2 daemon -C`` reads the configuration and writes what it made of it to a
+folder of ours. Names and types are those of Icinga 2's manual, "Object Types" and "Features".
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from imap4.findings import Finding
+from imap4.monitor.engines.command_lines import Programs
+from imap4.monitor.model import Monitor
+
+Objects = dict[str, dict[str, dict[str, Any]]]
+# What an API user needs for recovery's comments and results, and nothing else.
+PERMISSIONS = ("actions/add-comment", "actions/process-check-result")
+
+
+def parse_objects(data: bytes) -> Objects:
+    """The objects in ``icinga2.debug`` (netstrings of JSON), by type and full name."""
+    found: Objects = {}
+    while data:
+        length, _, rest = data.partition(b":")
+        size = int(length)
+        record = json.loads(rest[:size])
+        properties = record["properties"]
+        found.setdefault(record["type"], {})[properties.get("__name", record["name"])] = properties
+        data = rest[size + 1 :]
+    return found
+
+
+def _dump(program: str, config: str, defines: Sequence[str], seconds: float) -> tuple[Objects | None, str]:
+    """The configuration's objects, or None and what the verifier said."""
+    with tempfile.TemporaryDirectory(prefix="imap4-monitor-") as folder:
+        user = pwd.getpwuid(os.geteuid())
+        environment = {**os.environ, "ICINGA2_USER": user.pw_name, "LC_ALL": "C.UTF-8"}
+        if os.geteuid() == 0:
+            environment["ICINGA2_GROUP"] = "root"
+        command = [program, "daemon", "-C", "-c", config]
+        for define in (*defines, f"CacheDir={folder}"):
+            command += ["-D", define]
+        try:
+            ended = subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=seconds,
+                env=environment,
+            )
+        except OSError as error:
+            return None, f"{program}: {error.strerror}"
+        except subprocess.TimeoutExpired:
+            return None, f"{program} daemon -C took longer than {seconds:g} s"
+        dump = Path(folder) / "icinga2.debug"
+        if ended.returncode != 0 or not dump.exists():
+            critical = [line for line in ended.stdout.splitlines() if "critical/" in line]
+            return None, "; ".join(critical or ended.stdout.splitlines()[-1:])
+        return parse_objects(dump.read_bytes()), ""
+
+
+def _application(objects: Objects) -> Iterator[Finding]:
+    for kind, feature, why in (
+        ("CheckerComponent", "checker", "nothing is tested"),
+        ("NotificationComponent", "notification", "alerts and repairs are notifications"),
+    ):
+        there = bool(objects.get(kind))
+        title = f"the feature {feature} is {'on' if there else 'off'}"
+        yield Finding(there, title, why, f"icinga2 feature enable {feature}, and restart")
+    for properties in objects.get("IcingaApplication", {}).values():
+        for name in ("enable_notifications", "enable_event_handlers", "enable_service_checks"):
+            on = bool(properties.get(name, True))
+            remedy = f"in app.conf, object IcingaApplication: {name} = true"
+            yield Finding(on, f"{name} is {str(on).lower()}", "the monitors need it", remedy)
+
+
+def _api(objects: Objects) -> Iterator[Finding]:
+    """Recovery's comments go through the API; what it may do there is as little as it can be."""
+    there = bool(objects.get("ApiListener"))
+    why = "repairs cannot tell their results to the engine"
+    title = f"the feature api is {'on' if there else 'off'}"
+    yield Finding(there, title, why, "icinga2 api setup, and restart")
+    needed = ", ".join(f'"{each}"' for each in PERMISSIONS)
+    able = [
+        name for name, user in objects.get("ApiUser", {}).items() if _allows(user.get("permissions") or ())
+    ]
+    title = f"API users that may report: {', '.join(sorted(able)) or 'none'}"
+    user = f'object ApiUser "imap4-recovery" {{ password = "...", permissions = [ {needed} ] }}'
+    yield Finding(bool(able), title, why, f"in api-users.conf: {user}")
+
+
+def _allows(permissions: Sequence[Any]) -> bool:
+    from fnmatch import fnmatch
+
+    patterns = [each.get("permission", "") if isinstance(each, dict) else str(each) for each in permissions]
+    return all(any(fnmatch(needed, pattern.lower()) for pattern in patterns) for needed in PERMISSIONS)
+
+
+def _monitors(objects: Objects, programs: Programs, monitors: Sequence[Monitor]) -> Iterator[Finding]:
+    services = objects.get("Service", {})
+    for monitor in monitors:
+        there = f"{monitor.host}!{monitor.service}" in services
+        label = f"the service {monitor.service} on the host {monitor.host}"
+        yield Finding(there, f"{label} is {'there' if there else 'not there'}", "it is not tested",
+                      "render into a folder that icinga2.conf includes, and reload")  # fmt: skip
+    for properties in services.values():
+        if "imap4-monitor" not in (properties.get("templates") or ()):
+            continue
+        kept = properties.get("volatile") and properties.get("event_command") == "imap4-pace"
+        if not kept:
+            title = f"{properties['__name']} is not volatile, or has another event command"
+            yield Finding(False, title, "its failing tests are not counted", "remove what changes it")
+    users = set(objects.get("User", {})) | set(objects.get("UserGroup", {}))
+    for name in sorted({contact.name for monitor in monitors for contact in monitor.contacts} - users):
+        yield Finding(
+            False,
+            f"there is no user or group {name}",
+            "its alerts go nowhere",
+            f'object User "{name}" {{ ... }}',
+        )
+    command = programs.notification
+    there = command in objects.get("NotificationCommand", {})
+    yield Finding(there, f"the notification command {command} is {'there' if there else 'not there'}",
+                  "alerts have no way to people", "render with --notification-command NAME")  # fmt: skip
+
+
+def examine(
+    config: str | None,
+    programs: Programs,
+    monitors: Sequence[Monitor],
+    *,
+    program: str = "icinga2",
+    defines: Sequence[str] = (),
+    seconds: float = 60,
+) -> Iterator[Finding]:
+    """Everything that was looked at.
+
+    Args:
+        config: the main file; None is Debian's.
+        monitors: those of a definition, to look for them; () looks at the engine only.
+        program: Icinga's own.
+        defines: constants that its command line has, as ``NAME=VALUE``.
+        seconds: how long it may take to read its configuration.
+    """
+    main = config or "/etc/icinga2/icinga2.conf"
+    objects, said = _dump(program, main, defines, seconds)
+    valid = objects is not None
+    yield Finding(
+        valid,
+        f"{main} is {'valid' if valid else 'not valid'}",
+        said,
+        f"icinga2 daemon -C -c {main} tells more",
+    )
+    if objects is None:
+        return
+    yield from _application(objects)
+    if any(monitor.recovery.actions for monitor in monitors) or not monitors:
+        yield from _api(objects)
+    yield from _monitors(objects, programs, monitors)

@@ -1,0 +1,1 @@
+"""Nagios Core 4 and Naemon."""

@@ -1,0 +1,124 @@
+"""The command line of ``imap4-monitor``."""
+
+from __future__ import annotations
+
+import argparse
+from typing import NoReturn
+
+USAGE = 3
+ENGINES = ("nagios", "naemon", "icinga2")
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, with wrong use as one line and exit code 3."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(USAGE, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def _seconds(text: str) -> float:
+    from imap4 import durations
+
+    try:
+        return durations.seconds(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _add_report(commands: argparse._SubParsersAction[Parser]) -> None:
+    sub = commands.add_parser("report", help="put a comment on a service, as a repair does")
+    sub.add_argument("--host", required=True, metavar="NAME", help="the engine's host")
+    sub.add_argument("--service", required=True, metavar="NAME", help="the engine's service")
+    sub.add_argument("--author", default="imap4-recovery", metavar="NAME")
+    sub.add_argument(
+        "--status", type=int, choices=range(4), help="make it a passive result with this exit code, too"
+    )
+    sub.add_argument("--timeout", type=_seconds, default=10.0, metavar="TIME", help="for all of it (10)")
+    sub.add_argument("text", metavar="TEXT")
+
+
+def _add_programs(sub: Parser) -> None:
+    from imap4.monitor.engines.command_lines import Programs
+
+    default = Programs()
+    for name, what in (
+        ("check", "check_imap4"),
+        ("monitor", "imap4-monitor, for Nagios' and Naemon's event handler"),
+        ("recovery", "imap4-recovery"),
+    ):
+        sub.add_argument(
+            f"--{name}-command",
+            dest=name,
+            metavar="PATH",
+            help=f"where the engine finds {what} ({getattr(default, name)})",
+        )
+    sub.add_argument(
+        "--command-file", metavar="PATH", help=f"Nagios' and Naemon's command file ({default.command_file})"
+    )
+    sub.add_argument(
+        "--notification-command",
+        dest="notification",
+        metavar="NAME",
+        help=f"Icinga 2's NotificationCommand for people ({default.notification})",
+    )
+
+
+def _add_render(commands: argparse._SubParsersAction[Parser]) -> None:
+    sub = commands.add_parser("render", help="write an engine's object configuration")
+    sub.add_argument("engine", choices=ENGINES)
+    sub.add_argument("file", metavar="FILE")
+    sub.add_argument("-o", "--output", metavar="DIR", required=True, help="folder that the engine reads")
+    sub.add_argument("--existing-hosts", action="store_true", help="the engine has the hosts already")
+    _add_programs(sub)
+
+    sub = commands.add_parser("doctor", help="look at an engine: what has to be changed for the monitors")
+    sub.add_argument("engine", choices=ENGINES)
+    sub.add_argument("-f", "--file", metavar="FILE", help="a definition: look for its monitors too")
+    sub.add_argument("--config", metavar="PATH", help="the engine's main file (the usual places)")
+    sub.add_argument(
+        "-D",
+        "--define",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="as on Icinga 2's command line",
+    )
+    _add_programs(sub)
+
+
+def make_parser() -> Parser:
+    parser = Parser(
+        prog="imap4-monitor",
+        description="IMAP4 monitors described once, for Nagios Core, Naemon and Icinga 2.",
+    )
+    from imap4 import __version__
+
+    parser.add_argument("--version", action="version", version=f"imap4-monitor {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
+
+    sub = commands.add_parser("validate", help="tell every mistake in definition files")
+    sub.add_argument("files", metavar="FILE", nargs="+")
+
+    sub = commands.add_parser("simulate", help="the downtime simulator: what happens in an outage, and when")
+    sub.add_argument("file", metavar="FILE")
+    sub.add_argument("--monitor", metavar="NAME", help="only this one; without it, all of the file")
+    sub.add_argument(
+        "--start", metavar="TIME", type=_seconds, default=0.0, help="from the first test to the outage (0)"
+    )
+    sub.add_argument("--length", metavar="TIME", type=_seconds, help="of the outage (it does not end)")
+    sub.add_argument(
+        "--duration", metavar="TIME", type=_seconds, default=0.0, help="how long each test takes (0)"
+    )
+    sub.add_argument("--format", choices=("text", "json", "csv"), default="text")
+
+    sub = commands.add_parser("new", help="write a commented example, or ask for a monitor's values")
+    sub.add_argument("file", metavar="FILE", nargs="?", help="must not exist yet; without it, the terminal")
+    sub.add_argument("--ask", action="store_true", help="ask the questions of ipMonitor's form")
+    sub.add_argument(
+        "--recovery-command", metavar="PATH", default="imap4-recovery", help="lists machines and services"
+    )
+
+    _add_render(commands)
+    _add_report(commands)
+    commands.add_parser("pace", help="event handler: sets the delay until the next test", add_help=False)
+    return parser

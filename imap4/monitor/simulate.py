@@ -1,0 +1,175 @@
+"""The downtime simulator: what a monitor does during an outage, test by test, to the second.
+
+The time between two tests is the test's duration plus the delay of the state, as in ipMonitor's manual,
+page "How the Downtime Simulator works". Times are whole seconds, or fractions where those are given.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from imap4.monitor.model import Monitor
+from imap4.monitor.states import Position, State, advance
+
+
+@dataclass(frozen=True)
+class Outage:
+    """A server that is down for a while, and how long each test takes; all in seconds."""
+
+    start: float = 0
+    """From the begin of the first test to the begin of the outage."""
+    length: float | None = None
+    """None: it does not end."""
+    test_duration: float = 0
+
+    def covers(self, moment: float) -> bool:
+        """Whether a test that begins at ``moment`` fails."""
+        return moment >= self.start and (self.length is None or moment < self.start + self.length)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One test of the outage, and what it caused."""
+
+    begins: float
+    """Seconds from the begin of the outage to the begin of the test."""
+    elapsed: float
+    """Seconds from the end of the first failed test to the end of this one; the table's clock."""
+    position: Position
+    done: tuple[str, ...] = ()
+    """What is sent and what is run."""
+
+
+def _name(monitor: Monitor, number: int) -> str:
+    """The sentence for one action of the monitor's recovery."""
+    recovery = monitor.recovery
+    action = recovery.actions[number]
+    # In words: a colon would be one more in an IPv6 address.
+    where = recovery.machine + (f" port {recovery.port}" if recovery.port is not None else "")
+    if action.name == "restart-service":
+        return f"restart-service {' '.join(recovery.services)} on {where}"
+    if action.name == "external-process":
+        return f"external-process {action.command[0]} on {where}"
+    return f"{action.name} {where}"
+
+
+def at_alert(monitor: Monitor, alert: int) -> tuple[str, ...]:
+    """What alert number ``alert`` sends and runs."""
+    told = [contact.name for contact in monitor.contacts if alert in contact.alerts]
+    done = [f"notify {', '.join(told)}"] if told else []
+    actions = monitor.recovery.actions
+    done += [_name(monitor, number) for number, action in enumerate(actions) if alert in action.alerts]
+    return tuple(done)
+
+
+def at_recovery(monitor: Monitor, failures: int, elapsed: float) -> tuple[str, ...]:
+    """Who gets the recovery notification, and what it says: those who had an alert before."""
+    alerts = monitor.rules.alerts_by(failures)
+    told = [contact.name for contact in monitor.contacts if contact.alerts.first <= alerts]
+    count = f"{alerts} alert{'s' * (alerts != 1)}"
+    said = f"{monitor.name} is up again after {clock(elapsed)}: {failures} failed tests, {count}"
+    return (f"notify {', '.join(told)}: {said}" if told else said,)
+
+
+def simulate(monitor: Monitor, outage: Outage, most: int = 10_000) -> tuple[Row, ...]:
+    """The tests from the first that fails to the one that passes again.
+
+    Without an end of the outage: to the first test that is Lost or, where the alerts have no limit, to
+    the alert after the last one at which something changes. Never more than ``most`` rows.
+    """
+    rules = monitor.rules
+    moment = 0.0
+    position = Position(delay=rules.delay_after(0))
+    while not outage.covers(moment):
+        if outage.length is not None and moment >= outage.start + outage.length:
+            return ()
+        moment += outage.test_duration + position.delay
+    rows: list[Row] = []
+    first = moment
+    ranges = [contact.alerts for contact in monitor.contacts]
+    ranges += [action.alerts for action in monitor.recovery.actions]
+    enough = 1 + max([alerts.last or alerts.first for alerts in ranges], default=1)
+    while len(rows) < most:
+        before, position = position, advance(rules, position, not outage.covers(moment))
+        elapsed = moment - first
+        done: tuple[str, ...] = ()
+        if position.alert:
+            done = at_alert(monitor, position.alert)
+        elif position.recovery:
+            done = at_recovery(monitor, before.failures, elapsed)
+        rows.append(Row(moment - outage.start, elapsed, position, done))
+        over = rules.maximum_alerts == 0 and (position.alert or 0) >= enough
+        if position.state is State.UP or (outage.length is None and (position.state is State.LOST or over)):
+            break
+        moment += outage.test_duration + position.delay
+    return tuple(rows)
+
+
+def clock(seconds: float) -> str:
+    """Minutes and seconds, as in the vendor's table: ``7:30``; hours where there are any."""
+    whole, rest = divmod(seconds, 1)
+    minutes, last = divmod(int(whole), 60)
+    hours, minutes = divmod(minutes, 60)
+    fraction = f"{rest:.1f}"[1:] if rest >= 0.05 else ""
+    return f"{hours}:{minutes:02}:{last:02}{fraction}" if hours else f"{minutes}:{last:02}{fraction}"
+
+
+def _action(row: Row) -> str:
+    position = row.position
+    if position.alert:
+        return "; ".join((f"alert {position.alert}", *row.done))
+    if position.state is State.UP:
+        return "; ".join(("recovery", *row.done)) if position.recovery else "no notification, none was sent"
+    return "-"
+
+
+def as_text(rows: tuple[Row, ...]) -> str:
+    """The table for a person."""
+    cells = [("failure", "state", "elapsed", "action")]
+    for row in rows:
+        failure = str(row.position.failures or "-")
+        cells.append((failure, row.position.state.value, clock(row.elapsed), _action(row)))
+    widths = [max(len(each[column]) for each in cells) for column in range(3)]
+    return "\n".join(
+        f"{failure:>{widths[0]}}  {state:<{widths[1]}}  {elapsed:>{widths[2]}}  {action}"
+        for failure, state, elapsed, action in cells
+    )
+
+
+def _record(row: Row) -> dict[str, Any]:
+    return {
+        "failure": row.position.failures,
+        "state": row.position.state.value,
+        "alert": row.position.alert,
+        "recovery": row.position.recovery,
+        "elapsed": row.elapsed,
+        "begins": row.begins,
+        "next_delay": row.position.delay,
+        "done": list(row.done),
+    }
+
+
+def as_json(rows: tuple[Row, ...], monitor: Monitor) -> str:
+    """One object with the monitor's name and its tests; times in seconds."""
+    return json.dumps(
+        {"monitor": monitor.name, "tests": [_record(row) for row in rows]}, indent=2, ensure_ascii=False
+    )
+
+
+def as_csv(rows: tuple[Row, ...]) -> str:
+    """One line a test, with a header (RFC 4180); times in seconds, what is done separated by ``; ``."""
+    target = io.StringIO()
+    names = ("failure", "state", "alert", "recovery", "elapsed", "begins", "next_delay", "done")
+    writer = csv.DictWriter(target, names)
+    writer.writeheader()
+    for row in rows:
+        record = _record(row)
+        record["done"] = "; ".join(row.done)
+        record["alert"] = row.position.alert or ""
+        record["recovery"] = int(row.position.recovery)
+        writer.writerow(record)
+    return target.getvalue().rstrip("\r\n")

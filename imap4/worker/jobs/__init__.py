@@ -1,0 +1,1 @@
+"""Jobs: what is to be done about a command line, and its verdict."""

@@ -1,0 +1,241 @@
+"""Jobs in, answers out: each at once or in its turn, here or as a program, always answered in time."""
+
+from __future__ import annotations
+
+import collections
+import os
+import time
+from collections.abc import Callable
+
+from greenlet import getcurrent
+
+from imap4.check.options import UsageError
+from imap4.check.probe import Preparation, probe
+from imap4.deadline import Deadline
+from imap4.text import trouble_line, usage_line
+from imap4.worker import core_messages
+from imap4.worker.core_messages import Job
+from imap4.worker.jobs.plans import Plan, Planner
+from imap4.worker.jobs.program import Outcome, execute
+from imap4.worker.jobs.tls_contexts import Preparations
+from imap4.worker.limits import Limits
+from imap4.worker.loop.hub import Hub, Killed, Task
+from imap4.worker.loop.sockets import network, tls_socket
+from imap4.worker.loop.threads import Pool
+from imap4.worker.statistics import Statistics
+
+_SWEEP = 0.25
+"""Seconds between looks at jobs that wait for their turn."""
+
+_DYING = 1.0
+"""Seconds that a killed program gets to be reaped before its job is answered without it."""
+
+Reply = Callable[[bytes], None]
+
+
+class _Entry:
+    """A job on its way."""
+
+    __slots__ = ("came", "job", "kill_at", "plan", "reply", "start")
+
+    def __init__(self, job: Job, plan: Plan, reply: Reply, came: float) -> None:
+        self.job = job
+        self.plan = plan
+        self.reply = reply
+        self.came = came
+        self.start = time.time() - (time.monotonic() - came)
+        self.kill_at = came + job.timeout
+
+
+class Dispatcher:
+    """Runs jobs within bounds: so many at a time, and so many threads of each sort."""
+
+    def __init__(
+        self, hub: Hub, planner: Planner, limits: Limits, statistics: Statistics, naemon: bool
+    ) -> None:
+        self.running = 0
+        self.statistics = statistics
+        self._hub = hub
+        self._planner = planner
+        self._max_jobs = limits.max_jobs
+        self._naemon = naemon
+        self._resolvers = Pool("resolver", limits.max_resolvers, hub.post)
+        self._files = Pool("files", limits.max_resolvers, hub.post)
+        self._programs = Pool("program", limits.max_programs, hub.post)
+        self._waiting: dict[tuple[Pool, ...], collections.deque[_Entry]] = {}
+        self._network = network(hub, self._resolvers)
+        self._preparations = Preparations(tls_socket(hub))
+        for pool in self.pools:
+            pool.on_free = self._advance
+        hub.spawn(self._sweep)
+
+    @property
+    def pools(self) -> tuple[Pool, ...]:
+        """The threads, by their sorts."""
+        return self._resolvers, self._files, self._programs
+
+    @property
+    def waiting(self) -> int:
+        """How many jobs wait for their turn."""
+        return sum(map(len, self._waiting.values()))
+
+    def take(self, job: Job, reply: Reply, came: float, as_program: bool = False) -> None:
+        """Have a job done.
+
+        Args:
+            reply: called in the hub, once, with the answer.
+            came: when the job came; its time-out counts from then.
+            as_program: whether it may not be run in this process.
+        """
+        self.statistics.jobs += 1
+        if not job.command:
+            self.statistics.refused += 1
+            reply(core_messages.refused(job, "Failed to parse commandline. Ignoring job"))
+            return
+        plan = self._planner.plan(job.command, job.environment)
+        if as_program:
+            plan = Plan(plan.program)
+        entry = _Entry(job, plan, reply, came)
+        needs = self._needs(plan)
+        if self.running < self._max_jobs and all(pool.free for pool in needs):
+            self._start(entry, needs)
+        else:
+            self._waiting.setdefault(needs, collections.deque()).append(entry)
+
+    def _needs(self, plan: Plan) -> tuple[Pool, ...]:
+        """The sorts of threads that a job will want."""
+        if plan.answer is not None:
+            return ()
+        if plan.options is None:
+            return (self._programs,)
+        files = plan.files and self._preparations.ready(plan.options) is None
+        return (self._files,) * files + (self._resolvers,) * plan.names
+
+    def _start(self, entry: _Entry, needs: tuple[Pool, ...]) -> None:
+        self.running += 1
+        for pool in needs:
+            pool.reserve()
+        self._hub.spawn(lambda: self._run(entry, needs), entry.kill_at)
+
+    def _run(self, entry: _Entry, needs: tuple[Pool, ...]) -> None:
+        """The task of one job."""
+        task: Task = getcurrent()
+        task.reusable, task.reserved = not needs, set(needs)
+        try:
+            answer = self._answer(entry)
+        except Killed:
+            answer = self._timed_out(entry)
+        except Exception as error:  # one bad job must not end the process, nor go without an answer
+            text = trouble_line("IMAP4", error).encode("utf-8", "replace")
+            answer = self._finished(entry, 3, text)
+        for pool in task.reserved:
+            pool.cancel()
+        self.running -= 1
+        self.statistics.took(time.monotonic() - entry.came)
+        entry.reply(answer)
+        if self._waiting:
+            self._advance()
+
+    def _answer(self, entry: _Entry) -> bytes:
+        plan = entry.plan
+        if plan.answer is not None:
+            return self._finished(entry, *plan.answer)
+        if plan.options is None:
+            return self._program(entry)
+        return self._finished(entry, *self._check(plan))
+
+    def _check(self, plan: Plan) -> tuple[int, bytes]:
+        """The plugin's story (check_imap4.main), with other sockets."""
+        options, templates = plan.options, plan.templates
+        assert options is not None
+        assert templates is not None
+        self.statistics.in_process += 1
+        try:
+            deadline = Deadline(options.timeout)
+            results = probe(options, self._prepared(plan, deadline), deadline, self._network)
+        except UsageError as error:
+            return 3, usage_line(options.name, error).encode("utf-8", "replace")
+        except Exception as error:
+            return 3, trouble_line(options.name, error).encode("utf-8", "replace")
+        for result in results:
+            if result.failure is not None:
+                self.statistics.failed(result.failure.cause)
+        return templates.verdict(results)
+
+    def _prepared(self, plan: Plan, deadline: Deadline) -> Preparation:
+        options = plan.options
+        assert options is not None
+        if not plan.files:
+            return _NOTHING
+        ready = self._preparations.ready(options)
+        if ready is not None:
+            return ready
+        made: list[Preparation | Exception] = []
+
+        def make() -> None:
+            try:
+                made.append(self._preparations.make(options, deadline))
+            except Exception as error:
+                made.append(error)
+
+        # Files have no time-out but the job's own, as in the plugin.
+        self._files.run(make, self._hub)
+        if isinstance(made[0], Exception):
+            raise made[0]
+        return made[0]
+
+    def _program(self, entry: _Entry) -> bytes:
+        self.statistics.programs += 1
+        job = entry.job
+        assert job.command is not None
+        command, variables = job.command, core_messages.parse_environment(job.environment or b"")
+        ended: list[Outcome] = []
+
+        def run() -> None:
+            try:
+                ended.append(execute(command, variables, entry.kill_at, self._naemon))
+            except Exception as error:  # out of descriptors, processes or memory
+                ended.append(Outcome(3 << 8, b"", os.fsencode(f"cannot run it: {error}\n")))
+
+        task: Task = getcurrent()
+        task.kill_at += _DYING
+        self._programs.run(run, self._hub)
+        outcome = ended[0]
+        if outcome.timed_out:
+            return self._timed_out(entry, outcome)
+        return core_messages.finished(
+            job, entry.start, time.time(), outcome.wait_status, outcome.output, outcome.errors
+        )
+
+    def _finished(self, entry: _Entry, code: int, output: bytes) -> bytes:
+        self.statistics.states[code] += 1
+        return core_messages.finished(entry.job, entry.start, time.time(), code << 8, output)
+
+    def _timed_out(self, entry: _Entry, outcome: Outcome | None = None) -> bytes:
+        self.statistics.timed_out += 1
+        output, errors = (outcome.output, outcome.errors) if outcome else (b"", b"")
+        return core_messages.timed_out(entry.job, entry.start, time.time(), output, errors)
+
+    def _advance(self) -> None:
+        """Start what can be started now."""
+        for needs, queue in list(self._waiting.items()):
+            while queue and self.running < self._max_jobs and all(pool.free for pool in needs):
+                self._start(queue.popleft(), needs)
+            if not queue:
+                del self._waiting[needs]
+
+    def _sweep(self) -> None:
+        """Answer the jobs whose time is over before their turn came."""
+        while True:
+            self._hub.pause(time.monotonic() + _SWEEP)
+            now = time.monotonic()
+            for queue in list(self._waiting.values()):
+                late = [entry for entry in queue if entry.kill_at <= now]
+                for entry in late:
+                    queue.remove(entry)
+                    self.statistics.took(now - entry.came)
+                    entry.reply(self._timed_out(entry))
+            self._advance()
+
+
+_NOTHING = Preparation(None, None, None)

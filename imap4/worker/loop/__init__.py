@@ -1,0 +1,1 @@
+"""The event loop: many tasks in one thread, each waiting for its socket, its thread or its time."""

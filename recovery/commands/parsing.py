@@ -1,0 +1,119 @@
+"""The command line's common parts: one-line errors with exit code 3, and options that commands share."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable
+from typing import NoReturn, TypeVar
+
+from recovery.decision.ranges import spell, timeout
+from recovery.machines.target import add_winrm
+from recovery.model import UsageError
+from recovery.paths import Places, find_places
+
+T = TypeVar("T")
+
+
+class Parser(argparse.ArgumentParser):
+    """Argparse, but an error is one clear line (a :class:`UsageError`) and options are never guessed."""
+
+    def __init__(self, *args: object, **settings: object) -> None:
+        settings.setdefault("allow_abbrev", False)
+        settings.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        super().__init__(*args, **settings)  # type: ignore[arg-type]
+
+    def error(self, message: str) -> NoReturn:
+        """Raise the error instead of printing a usage text."""
+        raise UsageError(f"{self.prog}: {message}; see {self.prog} --help")
+
+
+def kind(read: Callable[[str], T]) -> Callable[[str], T]:
+    """``read`` as an argparse type whose UsageError becomes argparse's own, which names the option."""
+
+    def checked(text: str) -> T:
+        try:
+            return read(text)
+        except UsageError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return checked
+
+
+def number(text: str) -> int:
+    """A whole number from 1 on."""
+    if not (text.isascii() and text.isdigit()) or not 1 <= int(text[:10]) <= 1_000_000_000:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
+    return int(text)
+
+
+def port(text: str) -> int:
+    """A TCP port."""
+    if not (text.isascii() and text.isdigit()) or not 1 <= int(text[:6]) <= 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port from 1 to 65535")
+    return int(text)
+
+
+def descriptor(text: str) -> int:
+    """An open file's number."""
+    if not (text.isascii() and text.isdigit()) or len(text) > 6:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a file descriptor's number")
+    return int(text)
+
+
+def add_places(parser: argparse.ArgumentParser) -> None:
+    """The options that say where the files are."""
+    group = parser.add_argument_group("files")
+    group.add_argument(
+        "--credentials",
+        metavar="FILE",
+        help="the credential store (IMAP4_RECOVERY_CREDENTIALS; /etc/check_imap4/credentials)",
+    )
+    group.add_argument(
+        "--key",
+        metavar="FILE",
+        help="its key (IMAP4_RECOVERY_KEY; imap4-recovery.key in systemd's $CREDENTIALS_DIRECTORY; "
+        "/etc/check_imap4/credentials.key)",
+    )
+    group.add_argument(
+        "--state-folder",
+        metavar="FOLDER",
+        help="the folder of history and locks (IMAP4_RECOVERY_STATE; /var/lib/check_imap4)",
+    )
+
+
+def places_of(options: argparse.Namespace) -> Places:
+    """The files' places, from options and environment."""
+    return find_places(
+        os.environ, credentials=options.credentials, key=options.key, state=options.state_folder
+    )
+
+
+def add_machine(parser: argparse.ArgumentParser, limit: float) -> None:
+    """The options that say which machine, as whom, and for how long.
+
+    Args:
+        limit: the default time-out for the whole action, in seconds.
+    """
+    group = parser.add_argument_group("machine")
+    group.add_argument(
+        "--machine", required=True, metavar="NAME", help="the machine: FQDN, NetBIOS name or IP address"
+    )
+    group.add_argument(
+        "--credential", required=True, metavar="NAME", help="the stored credential to log in with"
+    )
+    group.add_argument("--port", type=port, metavar="N", help="TCP port on the machine (SSH 22, WinRM 5986)")
+    group.add_argument(
+        "--known-hosts",
+        action="append",
+        metavar="FILE",
+        help="host keys to trust, instead of ~/.ssh/known_hosts and /etc/ssh/ssh_known_hosts; repeatable",
+    )
+    add_winrm(group)
+    group.add_argument(
+        "--timeout",
+        type=kind(timeout),
+        default=limit,
+        metavar="TIME",
+        help=f"for everything together, such as 90s or 5m ({spell(limit)})",
+    )

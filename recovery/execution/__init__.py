@@ -1,0 +1,1 @@
+"""One recovery, from the decision to the last line: at once, in the background, or as a dry run."""

@@ -1,0 +1,101 @@
+"""Tells the engine whose event asked for a recovery what came of it: a comment on the service.
+
+The repair is over by then, and its end is in the history. A report that cannot be delivered changes
+neither: it is a step in the history and a line on standard error.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from imap4.deadline import Deadline
+from recovery.decision.event import Event
+from recovery.execution.job import Job
+from recovery.execution.progress import clean
+from recovery.history.entries import entry_before
+from recovery.history.history import History
+from recovery.model import RecoveryError, Step
+from recovery.signals import Signalled, internal
+
+SECONDS = 5.0
+"""How long the engine may take; a notification command may live for 30 s in all."""
+STEP = "report"
+_LOST = "not delivered"
+
+
+def report(job: Job, event: Event | None, history: History, number: int, line: str, at: float) -> str | None:
+    """Tell the engine that the environment names (``monitor.comments.reporter_from``).
+
+    Args:
+        event: a person who asked by hand (None) needs no comment, and gets none.
+        line: what is told: the last line.
+        at: seconds since the recovery began.
+
+    Returns:
+        what is noted of it; None where there is nobody to tell.
+    """
+    if event is None:
+        return None
+    text, problem = "", ""
+    try:
+        text = _deliver(event, f"{line} (recovery {number})")
+    except Signalled as error:
+        problem = f"ended by {error}; it is not certain that the engine was told"
+    except RecoveryError as error:
+        problem = str(error)
+    except Exception as error:  # a bug in telling must not hide what was done
+        problem = internal(error)
+    if not text and not problem:
+        return None
+    return _note(job, history, number, Step(STEP, at, f"{_LOST}: {problem}" if problem else text))
+
+
+def report_skip(job: Job, event: Event | None, history: History, number: int, line: str) -> str | None:
+    """As :func:`report`, for the first of several skips in a row: an outage without end is no flood."""
+    if event is not None and _skip_was_told(event, history, number):
+        return _note(job, history, number, Step(STEP, 0.0, "none: the engine knows of the skip before"))
+    return report(job, event, history, number, line, 0.0)
+
+
+def _skip_was_told(event: Event, history: History, number: int) -> bool:
+    """Whether the last call for this problem was a skip too, and the engine knows of it."""
+    before = entry_before(history, number)
+    if before is None or before.event is None or before.texts["state"] != "skipped":
+        return False
+    same = all(before.event.get(name) == getattr(event, name) for name in ("host", "service", "problem_id"))
+    return same and any(name == STEP and not text.startswith(_LOST) for _, name, text in before.steps)
+
+
+def _deliver(event: Event, line: str) -> str:
+    """Send it; returns what the history says of it, empty where no engine is named.
+
+    Raises:
+        RecoveryError: it was not delivered, or that is not certain.
+    """
+    from imap4.monitor.engines.report import Report, ReportError, reporter_from
+
+    try:
+        reporter = reporter_from(os.environ)
+        if reporter is None:
+            return ""
+        if not event.host or not event.service:
+            raise RecoveryError("the event names no host and service to comment on")
+        # An engine's page would show an arrow as markup, so the reporters take it out.
+        text = line.replace(" -> ", " to ")
+        reporter.send(Report(event.host, event.service, text), Deadline(SECONDS))
+    except ReportError as error:
+        raise RecoveryError(str(error)) from None
+    return f"a comment on {event.host}/{event.service}"
+
+
+def _note(job: Job, history: History, number: int, step: Step) -> str:
+    if step.text.startswith(_LOST):
+        print(clean(f"imap4-recovery: report {step.text}"), file=sys.stderr)
+    elif job.options.verbose:
+        job.say(f"{step.at:7.1f} s  {step.name}: {step.text}")
+    try:
+        history.step(number, step)
+    except RecoveryError as error:
+        print(clean(f"imap4-recovery: {error}"), file=sys.stderr)
+    return step.text

@@ -1,0 +1,1 @@
+"""Scripts over SSH, with paramiko."""

@@ -1,0 +1,255 @@
+"""A link over WinRM: connect, verify the machine, log in once, run scripts ([MS-WSMV], with pywinrm)."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import ParamSpec, TypeVar
+
+from winrm.exceptions import WinRMOperationTimeoutError, WSManFaultError
+
+from imap4.deadline import Deadline
+from recovery.credentials.login_methods import HTTP_PORT, HTTPS_PORT, SEALING, WINRM
+from recovery.model import (
+    CommandResult,
+    ConnectFailed,
+    Credential,
+    DeadlineExceeded,
+    Ended,
+    RecoveryError,
+    Target,
+    UsageError,
+)
+from recovery.transports.winrm import script as winrm_script
+from recovery.transports.winrm.errors import (
+    ABORTED,
+    SHELL_NOT_FOUND,
+    Place,
+    explain,
+    fault_code,
+    no_connection,
+)
+from recovery.transports.winrm.kerberos import ticket
+from recovery.transports.winrm.session import make_protocol
+from recovery.transports.winrm.wire import Wire, is_address, tls_context
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+CONNECT_SECONDS = 15.0
+"""Longest wait for the connection, and for the login."""
+ANSWER_SECONDS = 20.0
+"""Longest wait for an answer, beyond the time that the machine may take by itself."""
+RECEIVE_SECONDS = 10
+"""After so long without output the machine answers that there is none; that is a sign of life."""
+CLOSE_SECONDS = 3.0
+SEND_BYTES = 64 * 1024
+"""Of standard input in one message; in base64 and sealed it stays below the smallest envelope, 150 KiB."""
+
+
+class WinRmTransport:
+    """An authenticated WinRM connection with one remote shell; each script is a command in it."""
+
+    language = "powershell"
+
+    def __init__(self, target: Target, credential: Credential, deadline: Deadline) -> None:
+        scheme, port = _scheme_and_port(target, credential)
+        where = f"{target.machine} ({target.address} port {port})"
+        self._place = Place(where, port, scheme, credential.account, credential.name, credential.method)
+        self._broken: RecoveryError | None = None
+        self._cleanup = contextlib.ExitStack()
+        tls = tls_context(target, credential, target.ca_file) if scheme == "https" else None
+        self._wire = self._connect(target, port, tls, deadline)
+        try:
+            if credential.method == "winrm-kerberos":
+                self._cleanup.enter_context(ticket(credential, deadline))
+            host = f"[{target.machine}]" if ":" in target.machine else target.machine
+            self._protocol = make_protocol(f"{scheme}://{host}:{port}/wsman", credential, self._wire)
+            limit = deadline.share(CONNECT_SECONDS)
+            # A shell that nobody closes goes by itself; a machine takes 30 of them from one account.
+            self._shell = self._ask(limit, self._protocol.open_shell, codepage=65001, idle_timeout="PT180S")
+        except BaseException:
+            self._wire.close()
+            self._cleanup.close()
+            raise
+
+    def _connect(self, target: Target, port: int, tls: object, deadline: Deadline) -> Wire:
+        limit = deadline.share(CONNECT_SECONDS)
+        if limit.left <= 0:
+            raise DeadlineExceeded(f"{self._place.where}: no time was left to connect")
+        try:
+            return Wire(target, port, tls, limit)  # type: ignore[arg-type]
+        except OSError as error:
+            raise no_connection(error, self._place, limit.seconds) from None
+
+    @classmethod
+    def connect(cls, target: Target, credential: Credential, *, deadline: Deadline) -> WinRmTransport:
+        """Connect, verify the certificate, log in, open a shell. A refused login is never repeated.
+
+        Raises:
+            ConnectFailed, HostKeyRejected, LoginFailed, PrivilegeMissing, DeadlineExceeded: with what to do.
+            UsageError: the method or a file does not fit; nothing was tried.
+        """
+        return cls(target, credential, deadline)
+
+    def run(
+        self,
+        script: str,
+        arguments: Sequence[str] = (),
+        *,
+        deadline: Deadline,
+        become: bool = False,
+        stdin: bytes = b"",
+        environment: Mapping[str, str] | None = None,
+        keep: int = 65536,
+    ) -> CommandResult:
+        """Run a PowerShell ``script`` of this package; see ``recovery.model.Transport``.
+
+        Its answer is the standard output, as JSON; where it failed, the exit status is 1 and the reason is
+        the standard error. ``become`` means nothing on Windows; what a script keeps is its own affair.
+
+        Raises:
+            ConnectFailed, DeadlineExceeded: the script was not started.
+        """
+        if self._broken is not None:
+            raise self._broken
+        grace = min(2.0, deadline.left / 8)
+        milliseconds = int((deadline.left - 3 * grace) * 1000)
+        if milliseconds < 50:
+            raise DeadlineExceeded(f"{self._place.where}: no time was left to run a command")
+        nonce = secrets.token_hex(16)
+        lines = winrm_script.task(nonce, script, arguments, stdin, environment or {}, milliseconds)
+        began = time.monotonic()
+        work = deadline.share(deadline.left - grace)
+        command = self._start(work)
+        try:
+            result = self._feed_and_read(command, lines, nonce, work)
+        finally:
+            self._end(command, deadline.share(grace))
+        return winrm_script.finish(result, time.monotonic() - began)
+
+    def _start(self, work: Deadline) -> str:
+        executable, *arguments = winrm_script.command_line()
+        # Through cmd.exe, whose limit is 8191 characters; standard input is a pipe, not a console.
+        return self._ask(
+            work.share(ANSWER_SECONDS),
+            self._protocol.run_command,
+            self._shell,
+            executable,
+            arguments,
+            console_mode_stdin=False,
+        )
+
+    def _feed_and_read(self, command: str, lines: bytes, nonce: str, work: Deadline) -> CommandResult:
+        pieces = [lines[at : at + SEND_BYTES] for at in range(0, len(lines), SEND_BYTES)]
+        for number, piece in enumerate(pieces, 1):
+            last = number == len(pieces)
+            try:
+                limit = work.share(ANSWER_SECONDS)
+                self._ask(limit, self._protocol.send_command_input, self._shell, command, piece, end=last)
+            except RecoveryError:
+                if last:
+                    return CommandResult(Ended.LINK_LOST, None)
+                raise
+        try:
+            return self._read(command, nonce, work)
+        except (ConnectFailed, DeadlineExceeded):
+            # The script may have run, or run on: nobody knows.
+            return CommandResult(Ended.LINK_LOST, None)
+
+    def _read(self, command: str, nonce: str, work: Deadline) -> CommandResult:
+        stdout, stderr = bytearray(), bytearray()
+        while not work.expired:
+            seconds = max(1, min(RECEIVE_SECONDS, math.ceil(work.left)))
+            self._protocol.operation_timeout_sec = seconds
+            try:
+                out, err, status, done = self._ask(
+                    work.share(seconds + ANSWER_SECONDS),
+                    self._protocol.get_command_output_raw,
+                    self._shell,
+                    command,
+                )
+            except _NothingYet:
+                continue
+            stdout += out
+            # Windows PowerShell writes progress there as XML; it is only looked at where nothing else came.
+            stderr += err[: max(0, winrm_script.MAX_STDERR - len(stderr))]
+            answer = winrm_script.find_answer(stdout, nonce)
+            if answer is not None:
+                return winrm_script.read_answer(answer, self._place.where)
+            if done:
+                raise winrm_script.no_answer(bytes(stdout), bytes(stderr), status, self._place.where)
+        return CommandResult(Ended.LINK_LOST, None)
+
+    def _end(self, command: str, limit: Deadline) -> None:
+        """Take the command off the machine. What it said counts, whatever comes of this."""
+        if self._broken is None and limit.left > 0:
+            with contextlib.suppress(RecoveryError):
+                self._ask(limit, self._protocol.cleanup_command, self._shell, command)
+
+    def _ask(self, limit: Deadline, call: Callable[P, T], *args: P.args, **settings: P.kwargs) -> T:
+        """One exchange with the machine, which ends at ``limit``."""
+        self._wire.deadline = limit
+        try:
+            return call(*args, **settings)
+        except WinRMOperationTimeoutError:
+            raise _NothingYet from None
+        except Exception as error:
+            # As wide as this: pywinrm and what it stands on raise what they meet (AttributeError,
+            # StopIteration, KeyError, ParseError, struct.error ...) where the peer is not WinRM.
+            told = explain(error, self._place, self._wire.offers)
+            # After most faults the conversation goes on, and the shell can be deleted.
+            if not isinstance(error, WSManFaultError) or fault_code(error) in (ABORTED, SHELL_NOT_FOUND):
+                self._broken = told
+            raise told from None
+
+    def close(self) -> None:
+        """End the link; never raises."""
+        if self._broken is None:
+            with contextlib.suppress(RecoveryError, _NothingYet):
+                self._ask(Deadline(CLOSE_SECONDS), self._protocol.close_shell, self._shell)
+        self._broken = self._broken or ConnectFailed(f"{self._place.where}: the link was closed")
+        with contextlib.suppress(Exception):
+            self._protocol.transport.close_session()
+        self._wire.close()
+        self._cleanup.close()
+
+
+class _NothingYet(Exception):
+    """The machine had nothing to say within the operation's time."""
+
+
+def _scheme_and_port(target: Target, credential: Credential) -> tuple[str, int]:
+    """How to reach WinRM there: HTTPS, or HTTP where the port is 5985 or the target says so.
+
+    Raises:
+        UsageError: the method is not known, or cannot be had safely like this.
+    """
+    if credential.method not in WINRM:
+        raise UsageError(
+            f"credential {credential.name}: method {credential.method} is none of {', '.join(WINRM)}"
+        )
+    scheme = target.scheme or ("http" if target.port == HTTP_PORT else "https")
+    if scheme == "http" and credential.method not in SEALING:
+        raise UsageError(
+            f"credential {credential.name}: {credential.method} would cross the network unencrypted over "
+            f"HTTP; use HTTPS (port {HTTPS_PORT}), or {', '.join(SEALING)}"
+        )
+    if credential.method == "winrm-kerberos" and is_address(target.machine):
+        raise UsageError(
+            f"{target.machine}: Kerberos knows machines by name; give --machine the full name of it"
+        )
+    return scheme, target.port or (HTTP_PORT if scheme == "http" else HTTPS_PORT)
+
+
+@contextlib.contextmanager
+def link(target: Target, credential: Credential, *, deadline: Deadline) -> Iterator[WinRmTransport]:
+    """A link that is closed when the block ends."""
+    transport = WinRmTransport.connect(target, credential, deadline=deadline)
+    try:
+        yield transport
+    finally:
+        transport.close()

@@ -1,0 +1,140 @@
+"""Rendering: what the files say, and what happens to files that are there already."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from imap4.check.options import parse_arguments
+from imap4.monitor.definition.reader import load, parse
+from imap4.monitor.engines.command_lines import Programs, check_arguments, slugs
+from imap4.monitor.engines.icinga2 import objects as icinga2
+from imap4.monitor.engines.nagios import objects as nagios
+from imap4.monitor.engines.rendered_files import RenderError, write
+from imap4.monitor.model import Monitor
+from tests.unit.imap4.monitor.conftest import Run
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+
+
+@pytest.mark.parametrize("engine", ["nagios", "icinga2"])
+def test_the_files_are_those_in_the_golden_folder(engine: str) -> None:
+    """``tools/golden`` writes them anew; read the difference before you commit it."""
+    make = {"nagios": nagios.render, "icinga2": icinga2.render}[engine]
+    files = make(load(GOLDEN / "definition.toml"), Programs())
+    assert sorted(files) == sorted(path.name for path in (GOLDEN / engine).iterdir())
+    for name, text in files.items():
+        assert text == (GOLDEN / engine / name).read_text(), name
+
+
+@pytest.mark.parametrize(
+    ("engine", "before", "more"),
+    [
+        ("nagios", " --credential mail-restart", " --port 2222"),
+        ("naemon", " --credential mail-restart", " --port 2222"),
+        ("icinga2", '    "--credential",\n    "mail-restart",\n', '    "--port",\n    "2222",\n'),
+    ],
+)
+def test_the_port_of_repairs_is_two_words_more_and_nothing_else(
+    imap4_monitor: Run, tmp_path: Path, engine: str, before: str, more: str
+) -> None:
+    text = (GOLDEN / "definition.toml").read_text()
+    machine = 'machine = "mail.example.org"\n'
+    (tmp_path / "definition.toml").write_text(text.replace(machine, machine + "port = 2222\n"))
+    assert imap4_monitor("render", engine, "definition.toml", "-o", "out").returncode == 0
+    golden = {
+        path.name: path.read_text()
+        for path in (GOLDEN / ("icinga2" if engine == "icinga2" else "nagios")).iterdir()
+    }
+    assert "".join(golden.values()).count(before) == 2
+    found = {path.name: path.read_text() for path in (tmp_path / "out").iterdir()}
+    assert found == {name: each.replace(before, before + more) for name, each in golden.items()}
+
+
+def test_rendering_again_changes_nothing(imap4_monitor: Run, tmp_path: Path) -> None:
+    command = ("render", "naemon", str(GOLDEN / "definition.toml"), "-o", "out")
+    first = imap4_monitor(*command)
+    assert first.stdout == "out/imap4-commands.cfg: written\nout/imap4-monitors.cfg: written\n"
+    before = {path: path.stat().st_ino for path in (tmp_path / "out").iterdir()}
+    again = imap4_monitor(*command)
+    assert again.stdout == "out/imap4-commands.cfg: unchanged\nout/imap4-monitors.cfg: unchanged\n"
+    assert {path: path.stat().st_ino for path in (tmp_path / "out").iterdir()} == before
+
+
+def test_a_file_that_is_not_ours_is_left_alone_and_so_is_every_other(tmp_path: Path) -> None:
+    write(tmp_path, {"a.cfg": "# Written by imap4-monitor from x.\nold\n"})
+    (tmp_path / "b.cfg").write_text("mine\n")
+    with pytest.raises(RenderError, match=r"b\.cfg: was not written by imap4-monitor"):
+        write(
+            tmp_path, {"a.cfg": "# Written by imap4-monitor\nnew\n", "b.cfg": "# Written by imap4-monitor\n"}
+        )
+    assert (tmp_path / "a.cfg").read_text().endswith("old\n")
+    assert (tmp_path / "b.cfg").read_text() == "mine\n"
+
+
+def test_a_link_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "target").write_text("# Written by imap4-monitor\n")
+    (tmp_path / "a.cfg").symlink_to(tmp_path / "target")
+    with pytest.raises(RenderError):
+        write(tmp_path, {"a.cfg": "new\n"})
+    assert (tmp_path / "target").read_text() == "# Written by imap4-monitor\n"
+
+
+def test_a_files_mode_is_kept(tmp_path: Path) -> None:
+    write(tmp_path, {"a.cfg": "# Written by imap4-monitor\n1\n"})
+    (tmp_path / "a.cfg").chmod(0o640)
+    write(tmp_path, {"a.cfg": "# Written by imap4-monitor\n2\n"})
+    assert (tmp_path / "a.cfg").stat().st_mode & 0o777 == 0o640
+    assert (tmp_path / "a.cfg").read_text().endswith("2\n")
+
+
+def test_a_folder_that_cannot_be_written_is_one_clear_line(imap4_monitor: Run, tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("a file\n")
+    ended = imap4_monitor("render", "nagios", str(GOLDEN / "definition.toml"), "-o", "out")
+    assert (ended.stderr, ended.returncode) == ("render: out: cannot be written: File exists\n", 3)
+
+
+def test_existing_hosts_are_not_made_again() -> None:
+    definition = load(GOLDEN / "definition.toml")
+    for make in (nagios.render, icinga2.render):
+        made = "".join(make(definition, Programs()).values())
+        found = "".join(make(definition, Programs(), existing_hosts=True).values())
+        for start in ("define host {", 'object Host "'):
+            assert made.count(start) in (0, 2)
+            assert found.count(start) == 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        'logout = "ignore"\ntest_duration = 60',
+        'tls = { mode = "tls" }',
+        'tls = { mode = "starttls", ca_file = "/ca", server_name = "m", minimum = "1.3", client_cert = "/c", '
+        'client_key = "/k" }',
+        'tls = { mode = "tls", verify = false }',
+        "tls = { verify = false }",
+        'options = ["-e", "^220 ", "-c", "5", "--name", "Mail", "--all-addresses", "-4"]',
+        'tls = { verify = false }\noptions = ["--login", "--user", "u", "--password-file", "/p"]',
+    ],
+)
+def test_the_check_understands_every_rendered_command_line(text: str) -> None:
+    definition = parse(f'[[monitor]]\nname = "Mail"\naddress = "mail.example.org"\n{text}\n', "file")
+    options = parse_arguments(check_arguments(definition.monitors[0], Programs())[1:])
+    assert options.host == "mail.example.org"
+    assert options.timeout == definition.monitors[0].test_duration
+
+
+def test_the_path_of_a_socket_has_no_port() -> None:
+    definition = parse('[[monitor]]\nname = "Mail"\naddress = "/run/dovecot/imap"\nhost = "mail"\n', "file")
+    options = parse_arguments(check_arguments(definition.monitors[0], Programs())[1:])
+    assert options.unix_path == "/run/dovecot/imap"
+
+
+def test_names_that_shorten_to_the_same_are_told_apart_and_stay_the_same() -> None:
+    monitors = [Monitor(name, "192.0.2.1", "h") for name in ("Mail 1", "mail-1", "\u6f22", "IMAP")]
+    found = list(slugs(monitors).values())
+    assert found[3] == "imap"
+    assert len(set(found)) == 4
+    assert list(slugs(reversed(monitors)).values()) == found[::-1]

@@ -1,0 +1,71 @@
+"""Durations, rates and ranges."""
+
+from __future__ import annotations
+
+import pytest
+
+from recovery.decision.ranges import Range, Rate, duration, spell
+from recovery.model import UsageError
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("90", 90),
+        ("0", 0),
+        ("1.5", 1.5),
+        ("30s", 30),
+        ("5m", 300),
+        ("1h30m", 5400),
+        ("2d", 172800),
+        ("1w", 604800),
+    ],
+)
+def test_a_duration_is_read(text: str, seconds: float) -> None:
+    assert duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "m", "5 m", "-5m", "5x", "1h30", "1e3", "inf", "nan", "٣m"])
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="is not a duration"):
+        duration(text)
+
+
+@pytest.mark.parametrize("text", ["0s", "59s", "5m", "1h30m", "1d", "1d1s"])
+def test_a_duration_is_spelled_as_it_is_read(text: str) -> None:
+    assert spell(duration(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"), [("3/1h", "3/1h"), ("5/10m", "5/10m"), ("1/h", "1/1h"), ("0/1d", "0/1d")]
+)
+def test_a_rate_is_read_and_shown(text: str, shown: str) -> None:
+    assert str(Rate.parse(text)) == shown
+
+
+@pytest.mark.parametrize("text", ["", "3", "/1h", "3/", "-1/1h", "3/0s", "x/1h", "3/1x", "1.5/h"])
+def test_what_is_no_rate_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match=r"is not a (rate|duration)"):
+        Rate.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "inside", "outside"),
+    [
+        ("2", [2], [1, 3]),
+        ("1-2", [1, 2], [3]),
+        ("4-", [4, 5, 1000], [3]),
+        ("1-2,5", [1, 2, 5], [3, 4, 6]),
+    ],
+)
+def test_a_range_holds_both_its_ends(text: str, inside: list[int], outside: list[int]) -> None:
+    found = Range.parse(text)
+    assert str(found) == text
+    assert all(number in found for number in inside)
+    assert not any(number in found for number in outside)
+
+
+@pytest.mark.parametrize("text", ["", "0", "0-2", "3-1", "-2", "a", "1,", "1-2-3", "1..2"])
+def test_what_is_no_range_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="is not a range"):
+        Range.parse(text)
