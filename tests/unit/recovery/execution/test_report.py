@@ -216,7 +216,7 @@ def test_a_recovery_that_was_killed_is_told_by_the_next_one(host: Recovery, engi
     gate = host.folder / "gate"
     os.mkfifo(gate)
     process = host.start(*ASKED, far={"wait": str(gate)}, environ=engine.environment)
-    until(lambda: bool(host.calls()) and len(entries(host)[0].steps) == 2)
+    until(lambda: bool(host.calls()) and [len(entry.steps) for entry in entries(host)[:1]] == [2])
     process.kill()
     process.communicate()
     host(*RESTART, environ=engine.environment)
