@@ -1,55 +1,136 @@
 """Why a test failed: one cause a failure, printed last on the status line as ``[cause]``.
 
 A cause is ``phase.what``. Recovery decides by it, people search by it, so the names are an interface:
-they are not changed, only added to.
+they are not changed, only added to. The table is the one place that knows them: what a person is told, and
+which actions of ``imap4-recovery`` may mend it.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
+
+RESTART = "restart-service"
+REBOOT = "reboot-server"
+PROGRAM = "external-process"
+
+ANY_ACTION = (RESTART, REBOOT, PROGRAM)
+"""A server that is gone, hangs or talks nonsense."""
+
+NO_ACTION: tuple[str, ...] = ()
+"""Names, networks, certificates, refused logins, and a check that could not be run."""
+
+
+class Cause(NamedTuple):
+    """One row of the table."""
+
+    name: str
+    """``phase.what``."""
+    actions: tuple[str, ...]
+    """The actions of ``imap4-recovery`` that act on it unless ``--causes`` says otherwise; () is none."""
+    hint: str
+    """What it means and what to do about it, for ``-v`` and docs/causes.md."""
+
 
 _NOT_IMAP4 = "the service, or what stands before it, does not behave as an IMAP4 server"
 _HUNG = "the session began but came to a halt: the service is overloaded or hung"
 _HUNG_UP = "the service hung up in the middle of the session; see its log"
 
-HINTS = {
-    "dns.not_found": "the name has no address here; compare: getent ahosts NAME",
-    "dns.timeout": "the name servers in /etc/resolv.conf do not answer",
-    "dns.failure": "the name servers in /etc/resolv.conf answer, but with an error; try again later",
-    "connect.refused": "nothing listens on that port; is the IMAP service running?",
-    "connect.timeout": "no answer at all: the machine is down, or a firewall drops the packets",
-    "connect.unreachable": "no route to the machine, or a firewall rejects it",
-    "connect.reset": "something accepted the connection and dropped it: a proxy without a server behind it?",
-    "tls.handshake": "is it the right port for --tls? plain IMAP4 ports want --starttls or neither",
-    "tls.untrusted": "name the issuing certificates with --ca-file, or renew the certificate",
-    "tls.expired": "renew the certificate; then restart the service, since many read it only at start",
-    "tls.name": "test by a name that is in the certificate, or give that name with --server-name",
-    "tls.timeout": "the server accepts connections but does not get on with TLS; is it overloaded?",
-    "greeting.timeout": "the port is open but the service is silent: overloaded, hung, or a TLS port (--tls)",
-    "greeting.closed": "the service hangs up on new connections; see its log",
-    "greeting.bye": "the service refuses sessions; the reason is in its text or its log",
-    "greeting.protocol": "another service listens on this port",
-    "greeting.too_long": "another service listens on this port",
-    "starttls.refused": "does the server allow STARTTLS on this port, and has it a certificate?",
-    "starttls.injection": "someone on the way adds text to the connection, or the server is broken",
-    "starttls.timeout": _HUNG,
-    "starttls.closed": _HUNG_UP,
-    "starttls.protocol": _NOT_IMAP4,
-    "starttls.too_long": _NOT_IMAP4,
-    "capability.missing": "the server's configuration has changed, or another server answers",
-    "capability.timeout": _HUNG,
-    "capability.closed": _HUNG_UP,
-    "capability.protocol": _NOT_IMAP4,
-    "capability.too_long": _NOT_IMAP4,
-    "login.refused": "wrong user or password, or the account is closed",
-    "login.timeout": _HUNG,
-    "login.closed": _HUNG_UP,
-    "login.protocol": _NOT_IMAP4,
-    "login.too_long": _NOT_IMAP4,
-    "logout.timeout": _HUNG,
-    "logout.closed": _HUNG_UP,
-    "logout.protocol": _NOT_IMAP4,
-    "logout.too_long": _NOT_IMAP4,
-}
-"""Every cause, and what to do about it, for ``-v``."""
+_ROWS = (
+    Cause("dns.not_found", NO_ACTION, "the name has no address here; compare: getent ahosts NAME"),
+    Cause("dns.timeout", NO_ACTION, "the name servers in /etc/resolv.conf do not answer"),
+    Cause(
+        "dns.failure",
+        NO_ACTION,
+        "the name servers in /etc/resolv.conf answer, but with an error; try again later",
+    ),
+    Cause("connect.refused", ANY_ACTION, "nothing listens on that port; is the IMAP service running?"),
+    Cause(
+        "connect.timeout",
+        ANY_ACTION,
+        "no answer at all: the machine is down, or a firewall drops the packets",
+    ),
+    Cause("connect.unreachable", NO_ACTION, "no route to the machine, or a firewall rejects it"),
+    Cause(
+        "connect.reset",
+        ANY_ACTION,
+        "something accepted the connection and dropped it: a proxy without a server behind it?",
+    ),
+    Cause(
+        "tls.handshake",
+        NO_ACTION,
+        "is it the right port for --tls? plain IMAP4 ports want --starttls or neither",
+    ),
+    Cause(
+        "tls.untrusted", NO_ACTION, "name the issuing certificates with --ca-file, or renew the certificate"
+    ),
+    Cause(
+        "tls.expired",
+        NO_ACTION,
+        "renew the certificate; then restart the service, since many read it only at start",
+    ),
+    Cause(
+        "tls.name",
+        NO_ACTION,
+        "test by a name that is in the certificate, or give that name with --server-name",
+    ),
+    Cause(
+        "tls.timeout",
+        ANY_ACTION,
+        "the server accepts connections but does not get on with TLS; is it overloaded?",
+    ),
+    Cause(
+        "greeting.timeout",
+        ANY_ACTION,
+        "the port is open but the service is silent: overloaded, hung, or a TLS port (--tls)",
+    ),
+    Cause("greeting.closed", ANY_ACTION, "the service hangs up on new connections; see its log"),
+    Cause("greeting.bye", ANY_ACTION, "the service refuses sessions; the reason is in its text or its log"),
+    Cause("greeting.protocol", ANY_ACTION, "another service listens on this port"),
+    Cause("greeting.too_long", ANY_ACTION, "another service listens on this port"),
+    Cause(
+        "starttls.refused",
+        NO_ACTION,
+        "does the server allow STARTTLS on this port, and has it a certificate?",
+    ),
+    Cause(
+        "starttls.injection",
+        NO_ACTION,
+        "someone on the way adds text to the connection, or the server is broken",
+    ),
+    Cause("starttls.timeout", ANY_ACTION, _HUNG),
+    Cause("starttls.closed", ANY_ACTION, _HUNG_UP),
+    Cause("starttls.protocol", NO_ACTION, _NOT_IMAP4),
+    Cause("starttls.too_long", NO_ACTION, _NOT_IMAP4),
+    Cause(
+        "capability.missing", NO_ACTION, "the server's configuration has changed, or another server answers"
+    ),
+    Cause("capability.timeout", ANY_ACTION, _HUNG),
+    Cause("capability.closed", ANY_ACTION, _HUNG_UP),
+    Cause("capability.protocol", NO_ACTION, _NOT_IMAP4),
+    Cause("capability.too_long", NO_ACTION, _NOT_IMAP4),
+    Cause("login.refused", NO_ACTION, "wrong user or password, or the account is closed"),
+    Cause("login.timeout", ANY_ACTION, _HUNG),
+    Cause("login.closed", ANY_ACTION, _HUNG_UP),
+    Cause("login.protocol", NO_ACTION, _NOT_IMAP4),
+    Cause("login.too_long", NO_ACTION, _NOT_IMAP4),
+    Cause("logout.timeout", ANY_ACTION, _HUNG),
+    Cause("logout.closed", ANY_ACTION, _HUNG_UP),
+    Cause("logout.protocol", ANY_ACTION, _NOT_IMAP4),
+    Cause("logout.too_long", ANY_ACTION, _NOT_IMAP4),
+    # The last three are never raised: recovery finds them in what an engine wrote itself, and in other
+    # plugins' lines.
+    Cause(
+        "engine.timeout",
+        NO_ACTION,
+        "the engine ended the check, or its agent is gone; raise the engine's time-out",
+    ),
+    Cause("engine.plugin", NO_ACTION, "the engine could not run the check; run its command line by hand"),
+    # Another plugin's line: it has no causes, and whoever gave it a repair wants that.
+    Cause("none", ANY_ACTION, "the status line names no cause: it is another plugin's"),
+)
+
+CAUSES = {row.name: row for row in _ROWS}
+"""Every cause there is, by its name, in the order of a session."""
 
 
 class Failed(Exception):

@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from imap4.causes import HINTS  # noqa: E402 - the checkout is not installed
+from imap4.causes import ANY_ACTION, CAUSES, Cause  # noqa: E402 - the checkout is not installed
 from tests.machines.cases import CASES, Case  # noqa: E402
 
 PAGE = ROOT / "docs" / "verdicts.md"
@@ -31,14 +31,26 @@ Every failure carries one cause, last on the status line in brackets. Recovery d
 to be searched for. The part before the dot is the phase that failed. This page is made from the code
 (`make docs`).
 
-| cause | what it means, and what to do |
-|---|---|
+The last column tells whether `imap4-recovery` acts on it where `--causes` does not say otherwise.
+`engine.*` and `none` are never printed by the check: they are what recovery makes of a line that an engine or
+another plugin wrote.
+
+| cause | what it means, and what to do | repaired |
+|---|---|---|
 """
 
 
 def causes_page() -> str:
     """The whole page of causes."""
-    return _CAUSES_HEAD + "".join(f"| `{cause}` | {hint} |\n" for cause, hint in HINTS.items())
+    return _CAUSES_HEAD + "".join(
+        f"| `{cause.name}` | {cause.hint} | {_actions(cause)} |\n" for cause in CAUSES.values()
+    )
+
+
+def _actions(cause: Cause) -> str:
+    if not cause.actions:
+        return "no"
+    return "yes" if cause.actions == ANY_ACTION else ", ".join(cause.actions)
 
 
 def page() -> str:

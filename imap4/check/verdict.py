@@ -27,7 +27,7 @@ from nagiosplugin import (
 )
 from nagiosplugin.state import ServiceState
 
-from imap4.causes import HINTS
+from imap4.causes import CAUSES
 from imap4.check.options import Options, endpoint
 from imap4.check.probe import Failure, ProbeResult
 from imap4.text import clean
@@ -269,8 +269,8 @@ def _more(options: Options, result: ProbeResult) -> Iterator[str]:
 
 
 def _advice(failure: Failure | None) -> Iterator[str]:
-    if failure is not None and failure.cause in HINTS:
-        yield f"hint: {HINTS[failure.cause]}"
+    if failure is not None and failure.cause in CAUSES:
+        yield f"hint: {CAUSES[failure.cause].hint}"
 
 
 def _plain(number: float) -> str:

@@ -8,30 +8,31 @@ say nothing about the server, so they are told apart here as ``engine.*``.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from imap4.causes import CAUSES, Cause
 from recovery.model import UsageError
 
 NO_CAUSE = "none"
 """The cause of a status line that names none: another plugin than check_imap4."""
 
-CAUSES = (
-    *("dns.not_found", "dns.timeout"),
-    *("connect.refused", "connect.timeout", "connect.unreachable", "connect.reset"),
-    *("tls.handshake", "tls.untrusted", "tls.expired", "tls.name", "tls.timeout"),
-    *("starttls.refused", "starttls.injection"),
-    *("greeting.timeout", "greeting.closed", "greeting.bye", "greeting.protocol", "greeting.too_long"),
-    *("capability.missing", "login.refused"),
-    *("logout.timeout", "logout.closed", "logout.protocol"),
-    *("engine.timeout", "engine.plugin", NO_CAUSE),
-)
 
-MENDABLE = (
-    *("connect.refused", "connect.timeout", "connect.reset"),
-    *("tls.timeout", "greeting.*", "logout.*", NO_CAUSE),
-)
-"""What a restart can mend: a server that is gone, hangs or talks nonsense. Not names, networks,
+def _mendable() -> Iterator[str]:
+    """The causes that some action mends by default; a phase of which all causes are, as ``phase.*``."""
+    phases: dict[str, list[Cause]] = {}
+    for cause in CAUSES.values():
+        phases.setdefault(cause.name.partition(".")[0], []).append(cause)
+    for phase, causes in phases.items():
+        if len(causes) > 1 and all(cause.actions for cause in causes):
+            yield f"{phase}.*"
+        else:
+            yield from (cause.name for cause in causes if cause.actions)
+
+
+MENDABLE = tuple(_mendable())
+"""What a recovery acts on by default: a server that is gone, hangs or talks nonsense. Not names, networks,
 certificates, logins, or a check that could not be run."""
 
 _AT_END = re.compile(r"\[([a-z]+\.[a-z_]+)\]\s*(?:\|.*)?$", re.DOTALL)
@@ -79,16 +80,16 @@ class CauseSet:
         """
         words = [word.strip() for word in text.split(",") if word.strip()]
         if not words:
-            raise UsageError("--causes is empty; write any, or causes such as connect.*,greeting.bye")
+            raise UsageError("the list is empty; write any, or causes such as connect.*,greeting.bye")
         relative = [word[0] in "+-" for word in words]
         if any(relative) and not all(relative):
-            raise UsageError(f"--causes {text!r} mixes a list with +changes to the default; use one of them")
+            raise UsageError(f"{text!r} mixes a list with +changes to the default; use one of them")
         patterns = list(cls().patterns) if relative[0] else []
         for word in words:
             pattern = word.lstrip("+-")
             pattern = "*" if pattern == "any" else pattern
             if not any(fnmatchcase(cause, pattern) for cause in CAUSES):
-                raise UsageError(f"--causes: {pattern!r} is no cause; causes are {', '.join(CAUSES)}")
+                raise UsageError(f"{pattern!r} is no cause; causes are {', '.join(CAUSES)}")
             patterns.append((word[0] != "-", pattern))
         return cls(tuple(patterns))
 

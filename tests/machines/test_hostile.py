@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from imap4.causes import HINTS
+from imap4.causes import CAUSES
 from tests.machines.cases import CASES, PASSWORD, Case
 from tests.machines.plugin import run
 from tests.machines.scripted import Peer, ScriptedServer, closed_port, good
@@ -101,6 +101,6 @@ def test_pages_are_made_from_the_code() -> None:
     assert CAUSES_PAGE.read_text() == causes_page(), "run: make docs"
 
 
-def test_every_cause_of_the_table_has_a_hint() -> None:
+def test_every_cause_of_the_cases_has_its_row() -> None:
     found = [re.search(r"\[([a-z_.]+)\]$", case.line) for case in CASES]
-    assert {match[1] for match in found if match} <= HINTS.keys()
+    assert {match[1] for match in found if match} <= CAUSES.keys()

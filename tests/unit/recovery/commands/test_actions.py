@@ -461,7 +461,7 @@ def test_a_machines_text_cannot_break_the_line(host: Recovery) -> None:
         ((*RESTART, "--cooldown", "soon"), "argument --cooldown: 'soon' is not a duration"),
         ((*RESTART, "--timeout", "0"), "argument --timeout: '0' leaves no time at all"),
         ((*RESTART, "--alerts", "0"), "argument --alerts: '0' is not a range: 0 holds no number from 1 on"),
-        ((*RESTART, "--causes", "foo"), "argument --causes: --causes: 'foo' is no cause"),
+        ((*RESTART, "--causes", "foo"), "argument --causes: 'foo' is no cause"),
         ((*RESTART, "--states", "OK"), "argument --states: 'OK' is no list of problem states"),
         ((*RESTART, "--port", "70000"), "argument --port: '70000' is not a port from 1 to 65535"),
         ((*RESTART, "--verify", "a 'b"), 'argument --verify: "a \'b": No closing quotation'),

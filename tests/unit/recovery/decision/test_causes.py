@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from imap4.causes import ANY_ACTION, CAUSES
+from recovery.credentials.restrictions import ACTIONS
 from recovery.decision.causes import CauseSet, cause_of
 from recovery.model import UsageError
 
@@ -41,6 +43,17 @@ def test_the_cause_is_read_from_the_end_of_the_first_line(output: str, cause: st
         ("logout.timeout", True),
         ("tls.timeout", True),
         ("none", True),
+        ("capability.timeout", True),
+        ("capability.closed", True),
+        ("login.timeout", True),
+        ("login.closed", True),
+        ("starttls.timeout", True),
+        ("starttls.closed", True),
+        ("logout.too_long", True),
+        ("capability.protocol", False),
+        ("login.too_long", False),
+        ("starttls.protocol", False),
+        ("dns.failure", False),
         ("connect.unreachable", False),
         ("dns.not_found", False),
         ("dns.timeout", False),
@@ -56,6 +69,20 @@ def test_the_cause_is_read_from_the_end_of_the_first_line(output: str, cause: st
 )
 def test_the_default_is_what_a_restart_can_mend(cause: str, mended: bool) -> None:
     assert (cause in CauseSet()) is mended
+
+
+@pytest.mark.parametrize("cause", CAUSES)
+def test_every_cause_can_be_named_and_is_acted_on_as_its_row_says(cause: str) -> None:
+    assert cause in CauseSet.parse(cause)
+    assert (cause in CauseSet()) is bool(CAUSES[cause].actions)
+
+
+def test_the_actions_of_the_table_are_those_that_there_are() -> None:
+    assert ANY_ACTION == ACTIONS
+
+
+def test_a_phase_that_can_be_mended_as_a_whole_is_told_in_one_word() -> None:
+    assert str(CauseSet()).startswith("connect.refused,connect.timeout,connect.reset,tls.timeout,greeting.*,")
 
 
 @pytest.mark.parametrize(
