@@ -5,7 +5,7 @@ _imap4_monitor() {
     local engines="nagios naemon icinga2" options=""
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
-        mapfile -t COMPREPLY < <(compgen -W "validate simulate new render doctor report pace --help --version" -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W "validate simulate new render doctor comment pace --help --version" -- "$word")
         return
     fi
     [[ $word == -* ]] && before=
@@ -33,7 +33,7 @@ _imap4_monitor() {
     new) options="--ask --recovery-command" ;;
     render) options="--output --existing-hosts $programs" ;;
     doctor) options="--file --config --define $programs" ;;
-    report) options="--host --service --author --status --timeout" ;;
+    comment) options="--host --service --author --status --timeout" ;;
     esac
     if [[ $word == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$options --help" -- "$word")

@@ -152,7 +152,7 @@ def doctor(options: argparse.Namespace) -> int:
     return DONE if all(finding.ok for finding in found) else WRONG
 
 
-def report(options: argparse.Namespace) -> int:
+def comment(options: argparse.Namespace) -> int:
     """Tell the engine something about a service, as a repair does."""
     from imap4.deadline import Deadline
     from imap4.monitor.engines.report import Report, ReportError, reporter_from
@@ -160,11 +160,11 @@ def report(options: argparse.Namespace) -> int:
     try:
         reporter = reporter_from(os.environ)
         if reporter is None:
-            raise Trouble("report: no engine; set IMAP4_NAGIOS_COMMAND_FILE or IMAP4_ICINGA_API")
+            raise Trouble("comment: no engine; set IMAP4_NAGIOS_COMMAND_FILE or IMAP4_ICINGA_API")
         said = Report(options.host, options.service, options.text, options.author, options.status)
         reporter.send(said, Deadline(options.timeout))
     except ReportError as error:
-        raise Trouble(f"report: {error}", WRONG) from None
+        raise Trouble(f"comment: {error}", WRONG) from None
     return DONE
 
 
@@ -174,7 +174,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "new": new,
     "render": render,
     "doctor": doctor,
-    "report": report,
+    "comment": comment,
 }
 
 

@@ -83,6 +83,8 @@ class Monitor:
     address: str
     host: str
     """The engine's name of the host that the service belongs to."""
+    id: str = ""
+    """What engines, records and history call it, whatever its name becomes; left out, the name."""
     enabled: bool = True
     statistics: bool = True
     port: int = 143
@@ -97,10 +99,14 @@ class Monitor:
     contacts: tuple[Contact, ...] = ()
     recovery: Recovery = field(default_factory=Recovery)
 
+    def __post_init__(self) -> None:
+        if not self.id:
+            object.__setattr__(self, "id", self.name)  # how a frozen dataclass fills in a field
+
     @property
     def service(self) -> str:
-        """The name of the service in the engines: the monitor's, without what no engine allows in one."""
-        return object_name(self.name)
+        """The name of the service in the engines: the monitor's id, without what no engine allows in one."""
+        return object_name(self.id)
 
 
 @dataclass(frozen=True)

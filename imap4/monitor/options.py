@@ -25,8 +25,8 @@ def _seconds(text: str) -> float:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def _add_report(commands: argparse._SubParsersAction[Parser]) -> None:
-    sub = commands.add_parser("report", help="put a comment on a service, as a repair does")
+def _add_comment(commands: argparse._SubParsersAction[Parser]) -> None:
+    sub = commands.add_parser("comment", help="put a comment on a service, as a repair does")
     sub.add_argument("--host", required=True, metavar="NAME", help="the engine's host")
     sub.add_argument("--service", required=True, metavar="NAME", help="the engine's service")
     sub.add_argument("--author", default="imap4-recovery", metavar="NAME")
@@ -119,6 +119,6 @@ def make_parser() -> Parser:
     )
 
     _add_render(commands)
-    _add_report(commands)
+    _add_comment(commands)
     commands.add_parser("pace", help="event handler: sets the delay until the next test", add_help=False)
     return parser

@@ -17,7 +17,8 @@ EXAMPLE = """\
 # Monitor definitions. Check with: imap4-monitor validate FILE
 # Preview an outage with:          imap4-monitor simulate FILE
 
-# What is the same for all monitors. Every key below may stand here too, except name, address and host.
+# What is the same for all monitors. Every key below may stand here too, except name,
+# id, address and host.
 [defaults]
 # Names that the engine knows; also { name = "boss", alerts = "2-3" } and { group = "mail" }.
 contacts = ["admins"]
@@ -33,6 +34,7 @@ lost = 300
 
 [[monitor]]
 name = "Mail"                # 1 to 64 characters, not used twice
+# id = "Mail"                # what engines and records call it: set it to the old name to rename a monitor
 address = "mail.example.org" # a name, an IP address or the path of a socket
 host = "mail"                # the engine's host; left out, it is the address
 port = 143

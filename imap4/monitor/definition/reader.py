@@ -116,6 +116,7 @@ def _monitor(section: Section) -> Monitor:
         name=section.value("name", values.NAME, "", required=True),
         address=address,
         host=section.value("host", values.known_object, object_name(address)),
+        id=section.value("id", values.NAME, ""),
         enabled=section.value("enabled", checks.boolean, True),
         statistics=section.value("statistics", checks.boolean, True),
         port=section.value("port", checks.integer(1, 65535), 993 if tls.mode == "tls" else 143),
@@ -138,8 +139,9 @@ def _monitor(section: Section) -> Monitor:
 
 
 def _unique(monitors: Sequence[tuple[Section, Monitor]]) -> None:
-    """Two monitors may share neither their name nor, on one host, the engines' form of it."""
+    """Two monitors may share neither their name nor their id nor, on one host, the engines' form of it."""
     names: set[str] = set()
+    ids: dict[str, str] = {}
     services: dict[tuple[str, str], str] = {}
     for section, monitor in monitors:
         if not monitor.name:
@@ -147,9 +149,13 @@ def _unique(monitors: Sequence[tuple[Section, Monitor]]) -> None:
         other = services.get((monitor.host, monitor.service))
         if monitor.name in names:
             section.mistake("name", f"{checks.shown(monitor.name)} is there twice")
+        elif monitor.id in ids:
+            key = "id" if section.given("id") else "name"
+            section.mistake(key, f'{checks.shown(monitor.id)} is the id of "{ids[monitor.id]}" already')
         elif other:
             section.mistake("name", f'engines cannot tell it from "{other}": both are "{monitor.service}"')
         names.add(monitor.name)
+        ids.setdefault(monitor.id, monitor.name)
         services.setdefault((monitor.host, monitor.service), monitor.name)
 
 
@@ -174,7 +180,7 @@ def parse(text: str, source: str) -> Definition:
 
     root = Section(document, {}, (), "", tell)
     defaults = root.table("defaults").renamed("[defaults]", partial=True)
-    for key in ("name", "address", "host"):
+    for key in ("name", "address", "host", "id"):
         if defaults.own.pop(key, None) is not None:
             defaults.mistake(key, "belongs to one monitor; it cannot be a default")
     _monitor(defaults)

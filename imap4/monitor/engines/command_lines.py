@@ -75,11 +75,11 @@ def slugs(monitors: Iterable[Monitor]) -> dict[Monitor, str]:
     Where two would be the same, or hardly anything of the name is left, a piece of a hash is added.
     """
     monitors = tuple(monitors)
-    plain = {each: re.sub(r"[^a-z0-9]+", "-", each.name.lower()).strip("-") for each in monitors}
+    plain = {each: re.sub(r"[^a-z0-9]+", "-", each.id.lower()).strip("-") for each in monitors}
     found = {}
     for monitor, slug in plain.items():
         if len(slug) < 2 or list(plain.values()).count(slug) > 1:
-            digest = hashlib.sha256(monitor.name.encode()).hexdigest()[:6]
+            digest = hashlib.sha256(monitor.id.encode()).hexdigest()[:6]
             found[monitor] = f"{slug}-{digest}" if slug else digest
         else:
             found[monitor] = slug

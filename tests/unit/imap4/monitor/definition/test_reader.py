@@ -257,3 +257,29 @@ def test_values_of_any_type_anywhere_are_mistakes_and_never_a_traceback(
 ) -> None:
     text = f"defaults = {_toml(defaults)}\nmonitor = [{_toml(monitor)}]\n"
     assert all(mistake.line for mistake in mistakes_in(text) or ())
+
+
+def test_the_id_is_the_name_where_it_is_left_out() -> None:
+    assert (one("").id, one("").service) == ("Mail", "Mail")
+    renamed = one('id = "Old (1)"')
+    assert (renamed.name, renamed.id, renamed.service) == ("Mail", "Old (1)", "Old _1_")
+
+
+def test_no_two_monitors_have_one_id() -> None:
+    text = (
+        '[[monitor]]\nname = "New"\nid = "Mail"\naddress = "a"\n'
+        '[[monitor]]\nname = "Mail"\naddress = "b"\n'
+        '[[monitor]]\nname = "Third"\nid = "Mail"\naddress = "c"\n'
+    )
+    found = mistakes_in(text)
+    assert found is not None
+    assert [(each.line, each.field, each.text) for each in found] == [
+        (6, "name", '"Mail" is the id of "New" already'),
+        (10, "id", '"Mail" is the id of "New" already'),
+    ]
+
+
+def test_an_id_is_no_default() -> None:
+    found = mistakes_in('[defaults]\nid = "x"\n[[monitor]]\nname = "Mail"\naddress = "a"\n')
+    assert found is not None
+    assert [each.text for each in found] == ["belongs to one monitor; it cannot be a default"]

@@ -138,3 +138,20 @@ def test_names_that_shorten_to_the_same_are_told_apart_and_stay_the_same() -> No
     assert found[3] == "imap"
     assert len(set(found)) == 4
     assert list(slugs(reversed(monitors)).values()) == found[::-1]
+
+
+@pytest.mark.parametrize(("engine", "shown"), [("nagios", "display_name"), ("icinga2", "display_name")])
+def test_a_new_name_with_the_old_id_changes_what_is_shown_and_nothing_else(
+    imap4_monitor: Run, tmp_path: Path, engine: str, shown: str
+) -> None:
+    text = (GOLDEN / "definition.toml").read_text()
+    for name, key in (("old", ""), ("new", 'id = "Gateway"\n')):
+        text_of = text.replace('name = "Gateway"\n', f'name = "{name if key else "Gateway"}"\n{key}')
+        (tmp_path / "monitors.toml").write_text(text_of)
+        assert imap4_monitor("render", engine, "monitors.toml", "-o", name).returncode == 0
+
+    def lines(folder: str) -> set[str]:
+        return {line for path in (tmp_path / folder).iterdir() for line in path.read_text().splitlines()}
+
+    assert all(shown in line or line == "# new" for line in lines("new") - lines("old"))
+    assert lines("old") - lines("new") <= {"# Gateway"}

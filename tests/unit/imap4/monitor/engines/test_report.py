@@ -147,8 +147,8 @@ def test_what_is_no_https_address_is_refused(url: str) -> None:
 
 
 def test_the_command_says_what_is_missing(imap4_monitor: Run) -> None:
-    ended = imap4_monitor("report", "--host", "mail", "--service", "Mail", "restarted")
-    said = "report: no engine; set IMAP4_NAGIOS_COMMAND_FILE or IMAP4_ICINGA_API\n"
+    ended = imap4_monitor("comment", "--host", "mail", "--service", "Mail", "restarted")
+    said = "comment: no engine; set IMAP4_NAGIOS_COMMAND_FILE or IMAP4_ICINGA_API\n"
     assert (ended.stdout, ended.stderr, ended.returncode) == ("", said, 3)
 
 
