@@ -25,7 +25,8 @@ OURS = """
 import sys
 from pathlib import Path
 from imap4.deadline import Deadline
-from recovery.actions.restart_service import RestartRequest, run
+from recovery.actions.restart_service import run
+from recovery.requests import RestartRequest
 from recovery.model import Credential, Secret, Target
 from recovery.transports import connect
 name, address, port, key, known_hosts, settle = sys.argv[1:]

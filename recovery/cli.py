@@ -10,8 +10,8 @@ from io import TextIOWrapper
 
 from imap4 import __version__
 from recovery.commands.parsing import Parser
-from recovery.machines.interface import FarSide
-from recovery.model import RecoveryError, UsageError
+from recovery.errors import RecoveryError, UsageError
+from recovery.machines.interface import Machines
 from recovery.signals import Signalled, internal
 
 _ABOUT = """\
@@ -33,7 +33,7 @@ docs/recovery.md tells how to set it up on a real network; docs/threat-model.md 
 
 
 def make_parser() -> Parser:
-    """The parser of all commands; each sets ``run``, a function of the options and the far side."""
+    """The parser of all commands; each sets ``run``, a function of the options and the machines."""
     from recovery.commands import actions, credentials, history, machines
 
     parser = Parser(prog="imap4-recovery", description=_ABOUT, epilog=_ENDING)
@@ -44,12 +44,12 @@ def make_parser() -> Parser:
     return parser
 
 
-def main(argv: Sequence[str] | None = None, far: FarSide | None = None) -> int:
+def main(argv: Sequence[str] | None = None, machines: Machines | None = None) -> int:
     """Run one command.
 
     Args:
         argv: the arguments, without the program's name; those of the process by default.
-        far: what touches the machines; the real thing by default.
+        machines: what touches the machines; the real thing by default.
 
     Returns:
         the exit code: 0 done or skipped, 1 not proven, 2 failed, 3 usage.
@@ -66,11 +66,11 @@ def main(argv: Sequence[str] | None = None, far: FarSide | None = None) -> int:
             split = arguments.index("--")
             arguments, command = arguments[:split], arguments[split + 1 :]
         options = make_parser().parse_args(arguments, Namespace(command=command))
-        if far is None:
-            from recovery.machines.connected import Machines
+        if machines is None:
+            from recovery.machines.connected import ConnectedMachines
 
-            far = Machines()
-        return int(options.run(options, far))
+            machines = ConnectedMachines()
+        return int(options.run(options, machines))
     except UsageError as error:
         return _complain(error, 3)
     except RecoveryError as error:

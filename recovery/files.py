@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from imap4.deadline import Deadline
-from recovery.model import RecoveryError, UsageError
+from recovery.errors import RecoveryError, UsageError
 
 LOCK_WAIT = 10.0
 """Seconds that a writer waits for another; each holds the lock for milliseconds."""

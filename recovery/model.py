@@ -1,4 +1,4 @@
-"""The words that all of recovery shares: frozen data, the seams, and the errors.
+"""The words that all of recovery shares: frozen data, and the seam to a transport.
 
 ``cli`` -> ``actions`` -> ``platforms`` -> ``transports``. An action knows what to do and how to prove
 it; a platform knows how one kind of machine states its facts and obeys; a transport only carries a
@@ -7,7 +7,7 @@ script there and a result back. Nothing in this module touches the network, a fi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
@@ -169,6 +169,10 @@ class Step:
     text: str
 
 
+StepListener = Callable[[Step], None]
+"""Is told each step as it happens."""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What an action did to a machine, and how that was proved."""
@@ -183,40 +187,3 @@ class Outcome:
     """The first line that the ``--verify`` command printed last."""
     steps: tuple[Step, ...] = ()
     seconds: float = 0.0
-
-
-class RecoveryError(Exception):
-    """Something on our side of the repair went wrong: the text says what was tried, on which host and
-    port, what happened and what to do. The command exits with 2."""
-
-
-class UsageError(RecoveryError):
-    """Wrong options or a bad file: nothing was tried. The command exits with 3."""
-
-
-class Refused(RecoveryError):
-    """A restriction forbids it: nothing was tried."""
-
-
-class NameNotFound(RecoveryError):
-    """The machine's name has no address."""
-
-
-class ConnectFailed(RecoveryError):
-    """No connection, or no answer of the right protocol."""
-
-
-class HostKeyRejected(RecoveryError):
-    """The machine's key is unknown, revoked or not the one on file."""
-
-
-class LoginFailed(RecoveryError):
-    """The machine does not take the credential."""
-
-
-class PrivilegeMissing(RecoveryError):
-    """The account may not do it; the text names the missing sudoers line."""
-
-
-class DeadlineExceeded(RecoveryError):
-    """The action's time-out ended it."""

@@ -14,7 +14,7 @@ SYSTEMD_KEY = "imap4-recovery.key"
 
 
 @dataclass(frozen=True)
-class Places:
+class Paths:
     """The three files, and whether systemd handed the key to us."""
 
     credentials: Path
@@ -24,13 +24,13 @@ class Places:
     key_from_systemd: bool = False
 
 
-def find_places(
+def find_paths(
     environ: Mapping[str, str],
     *,
     credentials: str | None = None,
     key: str | None = None,
     state: str | None = None,
-) -> Places:
+) -> Paths:
     """Each file's place. Nothing is made or opened.
 
     The system's folders are taken by root, and by any other user who may use them; everybody else has
@@ -55,7 +55,7 @@ def find_places(
         key_file = configuration / "credentials.key"
     named_store = credentials or environ.get("IMAP4_RECOVERY_CREDENTIALS")
     named_state = state or environ.get("IMAP4_RECOVERY_STATE")
-    return Places(
+    return Paths(
         Path(named_store) if named_store else configuration / "credentials",
         key_file,
         Path(named_state) if named_state else state_folder,

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 import shlex
 import signal
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from imap4.deadline import Deadline
-from recovery.actions.steps import Progress, Story, in_time, silent
+from recovery.actions.steps import Story, in_time, silent
 from recovery.actions.verify import conclude, parse
-from recovery.model import CommandResult, Ended, Outcome, UsageError, Verdict
+from recovery.errors import UsageError
+from recovery.model import CommandResult, Ended, Outcome, StepListener, Verdict
 from recovery.platforms.account import account as account_of
+from recovery.requests import ProcessRequest
 from recovery.transports.link import Connect, Link, refuse_without_privilege
 
 # A process of root cannot be ended by the account that asked for it, so timeout(1) goes with it through
@@ -33,24 +33,13 @@ _LARGEST_ON_UNIX, _LARGEST = 255, 0xFFFFFFFF
 _NO_SUCH_COMMAND = {126: " cannot be executed and", 127: " was not found and"}
 
 
-@dataclass(frozen=True)
-class ProcessRequest:
-    """A command for the machine; nothing of it is interpreted by any shell."""
-
-    arguments: tuple[str, ...]
-    environment: Mapping[str, str] = field(default_factory=dict)
-    stdin: bytes = b""
-    cwd: str | None = None
-    success_exit_status: tuple[int, ...] = (0,)
-
-
 def run(
     connect: Connect,
     request: ProcessRequest,
     *,
     become: bool = False,
     deadline: Deadline,
-    progress: Progress = silent,
+    progress: StepListener = silent,
     verify: str | None = None,
 ) -> Outcome:
     """Run ``request.arguments`` on the machine that ``connect`` leads to.

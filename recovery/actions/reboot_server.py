@@ -4,23 +4,15 @@ from __future__ import annotations
 
 import random
 import time
-from dataclasses import dataclass
 
 from imap4.deadline import Deadline
-from recovery.actions.steps import Progress, Story, in_time, silent
+from recovery.actions.steps import Story, in_time, silent
 from recovery.actions.verify import conclude, parse
-from recovery.model import (
-    ConnectFailed,
-    DeadlineExceeded,
-    Ended,
-    HostKeyRejected,
-    LoginFailed,
-    Outcome,
-    RecoveryError,
-    Verdict,
-)
+from recovery.errors import ConnectFailed, DeadlineExceeded, HostKeyRejected, LoginFailed, RecoveryError
+from recovery.model import Ended, Outcome, StepListener, Verdict
 from recovery.platforms import MachineFacts, Platform, RebootUnderWay
 from recovery.platforms.detect import detect
+from recovery.requests import RebootRequest
 from recovery.transports.link import Connect, Link, refuse_without_privilege, sudoers_lines
 
 _FIRST_PAUSE = 1.0
@@ -29,20 +21,13 @@ _TRY_SECONDS = 20.0
 """A machine that is going down may take a connection and then say nothing."""
 
 
-@dataclass(frozen=True)
-class RebootRequest:
-    """How long the machine must have been up, in seconds, to be rebooted."""
-
-    min_uptime: float = 600.0
-
-
 def run(
     connect: Connect,
     request: RebootRequest,
     *,
     become: bool = False,
     deadline: Deadline,
-    progress: Progress = silent,
+    progress: StepListener = silent,
     verify: str | None = None,
 ) -> Outcome:
     """Reboot the machine that ``connect`` leads to, and wait for it until ``deadline``.

@@ -17,30 +17,14 @@ from recovery.actions.service_proof import (
     settle,
     wait_for_new_runs,
 )
-from recovery.actions.steps import Progress, Story, in_time, silent
+from recovery.actions.steps import Story, in_time, silent
 from recovery.actions.verify import conclude, parse
-from recovery.model import (
-    Ended,
-    Outcome,
-    PrivilegeMissing,
-    RecoveryError,
-    UsageError,
-    Verdict,
-)
+from recovery.errors import PrivilegeMissing, RecoveryError, UsageError
+from recovery.model import Ended, Outcome, StepListener, Verdict
 from recovery.platforms import Platform, ServiceFacts
 from recovery.platforms.detect import detect
+from recovery.requests import RestartRequest
 from recovery.transports.link import Connect, Link, refuse_without_privilege, sudoers_lines
-
-
-@dataclass(frozen=True)
-class RestartRequest:
-    """Which services, and how long they must hold out to be called running."""
-
-    services: tuple[str, ...]
-    dependents: bool = True
-    """Whether what depends on them is restarted with them."""
-    settle: float = 3.0
-    """Seconds for which every service must stay the same run."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +45,7 @@ def run(
     *,
     become: bool = False,
     deadline: Deadline,
-    progress: Progress = silent,
+    progress: StepListener = silent,
     verify: str | None = None,
 ) -> Outcome:
     """Restart ``request.services`` on the machine that ``connect`` leads to.

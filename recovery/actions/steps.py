@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from recovery.model import Outcome, Step, Verdict
-
-Progress = Callable[[Step], None]
+from recovery.model import Outcome, Step, StepListener, Verdict
 
 
 def silent(_: Step) -> None:
@@ -19,7 +17,7 @@ def silent(_: Step) -> None:
 class Story:
     """The steps of one action, told to ``progress`` as they happen."""
 
-    progress: Progress = silent
+    progress: StepListener = silent
     before: Mapping[str, object] = field(default_factory=dict)
     after: Mapping[str, object] = field(default_factory=dict)
     proof: str = ""

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from imap4.deadline import Deadline
 from recovery.actions.steps import Story, printable
-from recovery.model import Outcome, UsageError, Verdict
+from recovery.errors import UsageError
+from recovery.model import Outcome, Verdict
 
 _TRY_SECONDS = 60.0
 _FIRST_PAUSE = 0.5

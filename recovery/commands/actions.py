@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from recovery.commands.event_options import add_event, add_rules
-from recovery.commands.parsing import add_machine, add_places, kind, number
+from recovery.commands.parsing import add_files, add_machine, kind, number
 from recovery.decision.event import Event
 from recovery.decision.ranges import duration
+from recovery.errors import UsageError
 from recovery.execution.job import Job
-from recovery.machines.interface import ExternalProcess, FarSide, RebootServer, Request, RestartService
-from recovery.model import UsageError
+from recovery.machines.interface import Machines
+from recovery.requests import ActionRequest, ProcessRequest, RebootRequest, RestartRequest
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _SERVICE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9:_.@\\$ -]{0,255}", re.ASCII)
@@ -126,32 +127,32 @@ def _common(commands: Any, name: str, text: str, description: str, timeout: floa
     parser.add_argument("-v", "--verbose", action="store_true", help="print each step as it happens")
     add_event(parser)
     add_rules(parser)
-    add_places(parser)
+    add_files(parser)
     parser.set_defaults(run=run, action=name)
     return parser
 
 
-def run(options: argparse.Namespace, far: FarSide) -> int:
+def run(options: argparse.Namespace, machines: Machines) -> int:
     """Perform the action that the options name."""
     from recovery.execution.perform import perform
 
-    return perform(Job(options, options.action, options.subject(options)), far)
+    return perform(Job(options, options.action, options.subject(options)), machines)
 
 
-def _restart(options: argparse.Namespace, event: Event | None) -> Request:
-    return RestartService(tuple(options.services), not options.no_dependents, options.settle)
+def _restart(options: argparse.Namespace, event: Event | None) -> ActionRequest:
+    return RestartRequest(tuple(options.services), not options.no_dependents, options.settle)
 
 
-def _reboot(options: argparse.Namespace, event: Event | None) -> Request:
-    return RebootServer(options.min_uptime)
+def _reboot(options: argparse.Namespace, event: Event | None) -> ActionRequest:
+    return RebootRequest(options.min_uptime)
 
 
-def _process(options: argparse.Namespace, event: Event | None) -> Request:
+def _process(options: argparse.Namespace, event: Event | None) -> ActionRequest:
     from recovery.decision.tokens import fill
 
-    return ExternalProcess(
+    return ProcessRequest(
         fill(options.command, event),
-        tuple(options.env),
+        dict(options.env),
         _read_stdin(options.stdin_file) if options.stdin_file else b"",
         options.cwd,
         options.success_exit_status,

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from recovery.credentials.login_methods import NEEDING_PASSWORD, SSH, WITH_KEY, WITH_PASSWORD, is_winrm
 from recovery.credentials.prompt import STDIN, from_descriptor, from_prompt
-from recovery.model import Credential, Secret, UsageError
+from recovery.errors import UsageError
+from recovery.model import Credential, Secret
 
 _KEY_LIMIT = 65536
 
@@ -65,9 +66,9 @@ def _without_other_methods(credential: Credential) -> Credential:
 
 def _refuse_shared_inputs(options: argparse.Namespace) -> None:
     names = ("password", "private_key", "passphrase")
-    places = [STDIN for name in names if getattr(options, f"{name}_stdin")]
-    places += [n for name in names if (n := getattr(options, f"{name}_fd")) is not None]
-    if len(set(places)) != len(places):
+    sources = [STDIN for name in names if getattr(options, f"{name}_stdin")]
+    sources += [n for name in names if (n := getattr(options, f"{name}_fd")) is not None]
+    if len(set(sources)) != len(sources):
         raise UsageError("two secrets cannot come from one place; give each its own descriptor with -fd")
 
 

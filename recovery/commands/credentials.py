@@ -6,12 +6,13 @@ import argparse
 import json
 from typing import Any
 
-from recovery.commands.parsing import Parser, add_machine, add_places, descriptor, kind, places_of
+from recovery.commands.parsing import Parser, add_files, add_machine, descriptor, kind, paths_of
 from recovery.credentials.login_methods import METHODS
 from recovery.credentials.restrictions import read_actions, read_machines
-from recovery.machines.interface import FarSide, Link
-from recovery.machines.target import place
-from recovery.model import Credential, UsageError
+from recovery.errors import UsageError
+from recovery.machines.interface import Access, Machines
+from recovery.machines.target import find_target
+from recovery.model import Credential
 
 _ABOUT = """\
 Named sets of an account and how it proves itself, in one encrypted file. A credential may be used
@@ -40,7 +41,7 @@ def add_parser(commands: Any) -> None:
         one = group.add_parser(name, help=text, description=text)
         one.add_argument("name", metavar="NAME")
         _add_parts(one, adding=name == "add")
-        add_places(one)
+        add_files(one)
         one.set_defaults(run=function)
     for name, function, text in (
         ("list", list_all, "list the credentials, without their secrets"),
@@ -56,7 +57,7 @@ def add_parser(commands: Any) -> None:
             one.add_argument("--json", action="store_true", help="print JSON")
         if name == "test":
             add_machine(one, 30.0)
-        add_places(one)
+        add_files(one)
         one.set_defaults(run=function)
 
 
@@ -122,13 +123,13 @@ def _add_secret(parser: argparse.ArgumentParser, name: str, what: str) -> None:
     ways.add_argument(f"--{name}-fd", type=descriptor, metavar="N", help=f"read {what} from a descriptor")
 
 
-def add(options: argparse.Namespace, far: FarSide) -> int:
+def add(options: argparse.Namespace, machines: Machines) -> int:
     """Add one that is not there yet."""
     from recovery.commands.credential_parts import parts_of
     from recovery.credentials.store import Store, check_name, check_whole
 
     check_name(options.name)
-    store = Store(places_of(options))
+    store = Store(paths_of(options))
     if options.name in store.load():
         raise UsageError(f"there is a credential {options.name} already; change it with credentials set")
     new = parts_of(options, Credential(options.name, options.account, ""))
@@ -141,12 +142,12 @@ def add(options: argparse.Namespace, far: FarSide) -> int:
     return 0
 
 
-def change(options: argparse.Namespace, far: FarSide) -> int:
+def change(options: argparse.Namespace, machines: Machines) -> int:
     """Change the parts that are named."""
     from recovery.commands.credential_parts import parts_of
     from recovery.credentials.store import Store, check_whole
 
-    store = Store(places_of(options))
+    store = Store(paths_of(options))
     # Secrets are asked for before the lock is taken: a person at a prompt must not block other writers.
     before = store.get(options.name)
     if not any(getattr(options, part) not in (None, False) for part in _PARTS) and options.become is None:
@@ -181,11 +182,11 @@ def _warning(credential: Credential) -> str:
     return f" It has no {' and no '.join(missing)}: it may be used for nothing until --{missing[0]} is set."
 
 
-def remove(options: argparse.Namespace, far: FarSide) -> int:
+def remove(options: argparse.Namespace, machines: Machines) -> int:
     """Remove one."""
     from recovery.credentials.store import Store
 
-    store = Store(places_of(options))
+    store = Store(paths_of(options))
     store.get(options.name)
     with store.change() as held:
         held.pop(options.name, None)
@@ -193,37 +194,37 @@ def remove(options: argparse.Namespace, far: FarSide) -> int:
     return 0
 
 
-def rekey(options: argparse.Namespace, far: FarSide) -> int:
+def rekey(options: argparse.Namespace, machines: Machines) -> int:
     """Encrypt the store anew."""
     from recovery.credentials.store import Store
 
-    fingerprint = Store(places_of(options)).rekey()
+    fingerprint = Store(paths_of(options)).rekey()
     print(
         f"The store is encrypted with the new key {fingerprint}. Back up the key file apart from the store."
     )
     return 0
 
 
-def list_all(options: argparse.Namespace, far: FarSide) -> int:
+def list_all(options: argparse.Namespace, machines: Machines) -> int:
     """List all, one a line."""
     from recovery.credentials.store import Store
 
-    held = Store(places_of(options)).load()
+    held = Store(paths_of(options)).load()
     found = [held[name] for name in sorted(held)]
     if options.json:
         print(json.dumps([_public(credential) for credential in found], indent=2))
         return 0
     for one in found:
-        machines, actions = ",".join(one.machines) or "none", ",".join(one.actions) or "none"
-        print(f"{one.name}: {one.account}, {one.method}, machines {machines}, actions {actions}")
+        where, what_for = ",".join(one.machines) or "none", ",".join(one.actions) or "none"
+        print(f"{one.name}: {one.account}, {one.method}, machines {where}, actions {what_for}")
     return 0
 
 
-def show(options: argparse.Namespace, far: FarSide) -> int:
+def show(options: argparse.Namespace, machines: Machines) -> int:
     """Show one; of its secrets only whether they are there."""
     from recovery.credentials.store import Store
 
-    public = _public(Store(places_of(options)).get(options.name))
+    public = _public(Store(paths_of(options)).get(options.name))
     if options.json:
         print(json.dumps(public, indent=2))
         return 0
@@ -233,19 +234,19 @@ def show(options: argparse.Namespace, far: FarSide) -> int:
     return 0
 
 
-def test(options: argparse.Namespace, far: FarSide) -> int:
+def test(options: argparse.Namespace, machines: Machines) -> int:
     """Log in, and say what was found."""
     from imap4.deadline import Deadline
     from recovery.credentials.restrictions import check, check_name
     from recovery.credentials.store import Store
 
     deadline = Deadline(options.timeout)
-    credential = Store(places_of(options)).get(options.credential)
+    credential = Store(paths_of(options)).get(options.credential)
     check_name(credential, options.machine, None)
-    target = place(options, credential, far, deadline)
+    target = find_target(options, credential, machines, deadline)
     check(credential, target, None)
     known = tuple(options.known_hosts) if options.known_hosts else None
-    found = far.test(Link(target, credential, known, deadline))
+    found = machines.test(Access(target, credential, known, deadline))
     print(f"OK - {options.credential} logs in to {options.machine}: {found}")
     return 0
 

@@ -17,7 +17,7 @@ from recovery.decision.policy import (
     Rules,
 )
 from recovery.decision.ranges import Range, Rate, duration, spell
-from recovery.model import UsageError
+from recovery.errors import UsageError
 
 _OPTIONS = (
     ("state", "STATE", "OK, WARNING, CRITICAL, UNKNOWN, UP, DOWN or UNREACHABLE"),
@@ -106,7 +106,7 @@ def add_rules(parser: argparse.ArgumentParser) -> None:
 
 
 def event_of(options: argparse.Namespace) -> Event | None:
-    """The event, or None for a person at work; see :func:`recovery.event.read_event`."""
+    """The event, or None for a person at work; see :func:`recovery.decision.event.read_event`."""
     said = {name: getattr(options, f"event_{name}") for name in FIELDS}
     return read_event(options.event, said, os.environ, options.failures_per_alert)
 

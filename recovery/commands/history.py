@@ -7,12 +7,12 @@ import json
 import time
 from typing import Any
 
-from recovery.commands.parsing import Parser, add_places, kind, number, places_of
+from recovery.commands.parsing import Parser, add_files, kind, number, paths_of
 from recovery.decision.ranges import duration, spell
+from recovery.errors import UsageError
 from recovery.execution.progress import clean
 from recovery.history.entries import Entry
-from recovery.machines.interface import FarSide
-from recovery.model import UsageError
+from recovery.machines.interface import Machines
 
 _ABOUT = """\
 What was done, where, when, for whom and with which result: also what was skipped and why, and what was
@@ -45,15 +45,15 @@ def add_parser(commands: Any) -> None:
     )
     pruning.set_defaults(run=prune)
     for one in (listing, showing, pruning):
-        add_places(one)
+        add_files(one)
 
 
-def list_entries(options: argparse.Namespace, far: FarSide) -> int:
+def list_entries(options: argparse.Namespace, machines: Machines) -> int:
     """Print the last entries."""
     from recovery.history.entries import entries
-    from recovery.history.history import opened
+    from recovery.history.recoveries import opened
 
-    with opened(places_of(options).state) as history:
+    with opened(paths_of(options).state) as history:
         history.find_interrupted()
         found = entries(history, machine=options.machine, limit=None if options.all else options.last)
     if options.json:
@@ -66,7 +66,7 @@ def list_entries(options: argparse.Namespace, far: FarSide) -> int:
 
 def line_of(entry: Entry) -> str:
     """One line: number, time, action, subject, machine, state, and its summary or reason."""
-    from recovery.history.history import clock_text
+    from recovery.history.recoveries import clock_text
 
     texts = entry.texts
     what = f"{texts['action']} {texts['subject']}".strip()
@@ -74,12 +74,12 @@ def line_of(entry: Entry) -> str:
     return f"{entry.number} {clock_text(entry.asked)} {what} on {texts['machine']}: {texts['state']}: {told}"
 
 
-def show(options: argparse.Namespace, far: FarSide) -> int:
+def show(options: argparse.Namespace, machines: Machines) -> int:
     """Print one entry with its steps."""
     from recovery.history.entries import entry
-    from recovery.history.history import opened
+    from recovery.history.recoveries import opened
 
-    with opened(places_of(options).state) as history:
+    with opened(paths_of(options).state) as history:
         history.find_interrupted()
         found = entry(history, options.number)
     if found is None:
@@ -94,7 +94,7 @@ def show(options: argparse.Namespace, far: FarSide) -> int:
 
 def lines_of(entry: Entry) -> list[str]:
     """Everything about an entry, for a person."""
-    from recovery.history.history import clock_text
+    from recovery.history.recoveries import clock_text
 
     lines = [line_of(entry)]
     lines += [f"  {name.replace('_', ' ')}: {text}" for name, text in entry.texts.items() if text]
@@ -110,14 +110,14 @@ def lines_of(entry: Entry) -> list[str]:
     return lines
 
 
-def prune(options: argparse.Namespace, far: FarSide) -> int:
+def prune(options: argparse.Namespace, machines: Machines) -> int:
     """Remove old entries."""
     from recovery.history import entries as history_view
-    from recovery.history.history import opened
+    from recovery.history.recoveries import opened
 
     if options.older_than < _LEAST_AGE:
         raise UsageError("--older-than is at least 1d: the limits need the last day")
-    with opened(places_of(options).state) as history:
+    with opened(paths_of(options).state) as history:
         removed = history_view.prune(history, time.time() - options.older_than)
     print(f"Removed {removed} entries older than {spell(options.older_than)}.")
     return 0

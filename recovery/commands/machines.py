@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from imap4.deadline import Deadline
-from recovery.commands.parsing import add_machine, add_places, places_of
+from recovery.commands.parsing import add_files, add_machine, paths_of
+from recovery.errors import UsageError
 from recovery.execution.progress import clean
-from recovery.machines.interface import FarSide, Link
-from recovery.machines.target import place
-from recovery.model import UsageError
+from recovery.machines.interface import Access, Machines
+from recovery.machines.target import find_target
 
 _KNOWN_HOSTS = ("~/.ssh/known_hosts", "/etc/ssh/ssh_known_hosts")
 
@@ -52,29 +52,29 @@ def add_parser(commands: Any) -> None:
     machines.set_defaults(run=list_machines)
     for one in (services, doctor, machines):
         one.add_argument("--json", action="store_true", help="print JSON")
-        add_places(one)
+        add_files(one)
 
 
-def _link(options: argparse.Namespace, far: FarSide) -> Link:
-    """A link to look through. Looking is no action, so only the restriction to machines is asked."""
+def _access(options: argparse.Namespace, machines: Machines) -> Access:
+    """Access to look through. Looking is no action, so only the restriction to machines is asked."""
     from dataclasses import replace
 
     from recovery.credentials.restrictions import check, check_name
     from recovery.credentials.store import Store
 
     deadline = Deadline(options.timeout)
-    credential = Store(places_of(options)).get(options.credential)
+    credential = Store(paths_of(options)).get(options.credential)
     check_name(credential, options.machine, None)
-    target = place(options, credential, far, deadline)
+    target = find_target(options, credential, machines, deadline)
     check(credential, target, None)
     known_hosts = tuple(options.known_hosts) if options.known_hosts else None
     become = credential.become or options.become
-    return Link(target, replace(credential, become=become), known_hosts, deadline)
+    return Access(target, replace(credential, become=become), known_hosts, deadline)
 
 
-def list_services(options: argparse.Namespace, far: FarSide) -> int:
+def list_services(options: argparse.Namespace, machines: Machines) -> int:
     """Print one service a line."""
-    found = far.services(_link(options, far), options.pattern)
+    found = machines.services(_access(options, machines), options.pattern)
     if options.json:
         print(json.dumps([asdict(service) for service in found], indent=2, ensure_ascii=False))
         return 0
@@ -87,9 +87,9 @@ def list_services(options: argparse.Namespace, far: FarSide) -> int:
     return 0
 
 
-def examine(options: argparse.Namespace, far: FarSide) -> int:
+def examine(options: argparse.Namespace, machines: Machines) -> int:
     """Print one finding a line, with its remedy below."""
-    found = far.doctor(_link(options, far), options.services)
+    found = machines.doctor(_access(options, machines), options.services)
     if options.json:
         print(json.dumps([asdict(finding) for finding in found], indent=2, ensure_ascii=False))
     else:
@@ -100,11 +100,11 @@ def examine(options: argparse.Namespace, far: FarSide) -> int:
     return 0 if all(finding.ok for finding in found) else 2
 
 
-def list_machines(options: argparse.Namespace, far: FarSide) -> int:
+def list_machines(options: argparse.Namespace, machines: Machines) -> int:
     """Print one machine a line, with where it is known from."""
     from recovery.credentials.store import Store
     from recovery.history import entries as history_view
-    from recovery.history.history import opened
+    from recovery.history.recoveries import opened
 
     known: dict[str, list[str]] = {}
 
@@ -120,12 +120,12 @@ def list_machines(options: argparse.Namespace, far: FarSide) -> int:
         hashed += hidden
         for machine in names:
             add(machine, str(path))
-    places = places_of(options)
-    for credential in Store(places).load().values():
+    paths = paths_of(options)
+    for credential in Store(paths).load().values():
         for pattern in credential.machines:
             add(pattern, f"credential {credential.name}")
-    if (places.state / "history.db").exists():
-        with opened(places.state) as history:
+    if (paths.state / "history.db").exists():
+        with opened(paths.state) as history:
             for machine, _ in history_view.machines(history):
                 add(machine, "history")
     if options.json:

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import NoReturn, TypeVar
 
 from recovery.decision.ranges import spell, timeout
+from recovery.errors import UsageError
 from recovery.machines.target import add_winrm
-from recovery.model import UsageError
-from recovery.paths import Places, find_places
+from recovery.paths import Paths, find_paths
 
 T = TypeVar("T")
 
@@ -61,7 +61,7 @@ def descriptor(text: str) -> int:
     return int(text)
 
 
-def add_places(parser: argparse.ArgumentParser) -> None:
+def add_files(parser: argparse.ArgumentParser) -> None:
     """The options that say where the files are."""
     group = parser.add_argument_group("files")
     group.add_argument(
@@ -82,9 +82,9 @@ def add_places(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def places_of(options: argparse.Namespace) -> Places:
+def paths_of(options: argparse.Namespace) -> Paths:
     """The files' places, from options and environment."""
-    return find_places(
+    return find_paths(
         os.environ, credentials=options.credentials, key=options.key, state=options.state_folder
     )
 

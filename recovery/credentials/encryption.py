@@ -19,8 +19,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from recovery.errors import UsageError
 from recovery.files import read_private, replace_file
-from recovery.model import Secret, UsageError
+from recovery.model import Secret
 
 _HEADER = "check_imap4-credentials 1 aes-256-gcm"
 _KEY_WORD = "check_imap4-key-1"

@@ -6,7 +6,8 @@ import getpass
 import os
 import sys
 
-from recovery.model import Secret, UsageError
+from recovery.errors import UsageError
+from recovery.model import Secret
 
 _LIMIT = 65536
 STDIN = 0

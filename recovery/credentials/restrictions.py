@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
-from recovery.model import Credential, Refused, Target, UsageError
+from recovery.errors import Refused, UsageError
+from recovery.model import Credential, Target
 
 ACTIONS = ("restart-service", "reboot-server", "external-process")
 _NAME_PATTERN = re.compile(r"[A-Za-z0-9_.*?-]{1,255}", re.ASCII)

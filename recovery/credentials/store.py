@@ -1,7 +1,7 @@
 """The store of named credentials: read by every recovery, changed by administrators.
 
-One encrypted file (:mod:`recovery.vault`). A reader needs no lock: it sees the old file or the new. A
-writer holds a lock from reading to replacing, so that two at once lose nothing.
+One encrypted file (:mod:`recovery.credentials.encryption`). A reader needs no lock: it sees the old file or
+the new. A writer holds a lock from reading to replacing, so that two at once lose nothing.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from dataclasses import fields
 
 from recovery.credentials import encryption
 from recovery.credentials.login_methods import METHODS, NEEDING_PASSWORD, WITH_KEY, is_winrm
+from recovery.errors import UsageError
 from recovery.files import locked, make_folder, remove_leftovers, replace_file
-from recovery.model import Credential, Secret, UsageError
-from recovery.paths import Places
+from recovery.model import Credential, Secret
+from recovery.paths import Paths
 
 SECRETS = ("password", "private_key", "passphrase")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}", re.ASCII)
@@ -58,9 +59,9 @@ def check_whole(credential: Credential) -> None:
 class Store:
     """The credentials in one file. Nothing is read before it is asked for."""
 
-    def __init__(self, places: Places) -> None:
-        self._places = places
-        self.path = places.credentials
+    def __init__(self, paths: Paths) -> None:
+        self._paths = paths
+        self.path = paths.credentials
 
     def load(self) -> dict[str, Credential]:
         """All credentials by name; none where there is no file yet.
@@ -96,7 +97,7 @@ class Store:
         Raises:
             UsageError: as :meth:`load`, or the file cannot be written. The old one is then untouched.
         """
-        for folder in (self.path.parent, self._places.key.parent):
+        for folder in (self.path.parent, self._paths.key.parent):
             make_folder(folder)
         with locked(self.path):
             remove_leftovers(self.path)
@@ -116,21 +117,21 @@ class Store:
         self._refuse_systemd("rekey")
         with locked(self.path):
             remove_leftovers(self.path)
-            remove_leftovers(self._places.key)
+            remove_leftovers(self._paths.key)
             held = self._read()
             if not self.path.exists():
                 raise UsageError(f"there is no credential store {self.path} to rekey")
-            used = encryption.key_of(encryption.read_store(self.path), encryption.read_keys(self._places.key))
+            used = encryption.key_of(encryption.read_store(self.path), encryption.read_keys(self._paths.key))
             assert used is not None  # it has just opened the store
             new = encryption.Key.generate()
-            encryption.write_keys(self._places.key, [new, used])
+            encryption.write_keys(self._paths.key, [new, used])
             replace_file(self.path, encryption.seal(_to_json(held), new))
-            encryption.write_keys(self._places.key, [new])
+            encryption.write_keys(self._paths.key, [new])
         return new.fingerprint
 
     def _read(self) -> dict[str, Credential]:
         try:
-            keys = encryption.read_keys(self._places.key, self._places.key_from_systemd)
+            keys = encryption.read_keys(self._paths.key, self._paths.key_from_systemd)
         except FileNotFoundError:
             keys = []
         try:
@@ -139,7 +140,7 @@ class Store:
             return {}
         if not keys:
             raise UsageError(
-                f"the credential store {self.path} is there, but its key file {self._places.key} is not; "
+                f"the credential store {self.path} is there, but its key file {self._paths.key} is not; "
                 "restore it from a backup, or name it with --key"
             )
         return _from_json(encryption.unseal(file, keys, self.path))
@@ -147,14 +148,14 @@ class Store:
     def _first_key(self) -> encryption.Key:
         """The key to encrypt with; made where there is neither a key nor a store yet."""
         try:
-            return encryption.read_keys(self._places.key, self._places.key_from_systemd)[0]
+            return encryption.read_keys(self._paths.key, self._paths.key_from_systemd)[0]
         except FileNotFoundError:
             key = encryption.Key.generate()
-            encryption.write_keys(self._places.key, [key])
+            encryption.write_keys(self._paths.key, [key])
             return key
 
     def _refuse_systemd(self, what: str) -> None:
-        if self._places.key_from_systemd:
+        if self._paths.key_from_systemd:
             raise UsageError(
                 f"{what}: systemd handed us a copy of the key; name the key file itself with --key"
             )

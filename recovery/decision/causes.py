@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from imap4.causes import CAUSES, Cause
-from recovery.model import UsageError
+from recovery.errors import UsageError
 
 NO_CAUSE = "none"
 """The cause of a status line that names none: another plugin than check_imap4."""

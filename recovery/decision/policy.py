@@ -69,7 +69,7 @@ class Skip:
 
 
 @dataclass(frozen=True)
-class Finding:
+class RuleAnswer:
     """What one rule said: ``reason`` is empty where it does not object."""
 
     rule: str
@@ -81,9 +81,9 @@ Decision = Act | Skip
 
 def decide(event: Event | None, rules: Rules, facts: Facts, now: float) -> Decision:
     """Whether to act. Without an event a person asked: only a busy machine keeps them from it."""
-    for finding in explain(event, rules, facts, now):
-        if finding.reason:
-            return Skip(finding.reason)
+    for answer in explain(event, rules, facts, now):
+        if answer.reason:
+            return Skip(answer.reason)
     if event is None:
         return Act("asked for by hand")
     parts = [f"{event.state} {event.state_type}".strip()]
@@ -95,24 +95,24 @@ def decide(event: Event | None, rules: Rules, facts: Facts, now: float) -> Decis
     return Act(", ".join(parts))
 
 
-def judge_event(event: Event | None, rules: Rules) -> list[Finding]:
+def judge_event(event: Event | None, rules: Rules) -> list[RuleAnswer]:
     """What the rules that look at the event alone say; they need no history."""
     if event is None:
         return []
-    return [Finding(name, rule(event, rules)) for name, rule in _EVENT_RULES]
+    return [RuleAnswer(name, rule(event, rules)) for name, rule in _EVENT_RULES]
 
 
-def explain(event: Event | None, rules: Rules, facts: Facts, now: float) -> list[Finding]:
+def explain(event: Event | None, rules: Rules, facts: Facts, now: float) -> list[RuleAnswer]:
     """What every rule says, in the order in which they are asked."""
     busy = f"the machine is busy: {facts.running}" if facts.running else ""
-    findings = [*judge_event(event, rules), Finding("lock", busy)]
+    answers = [*judge_event(event, rules), RuleAnswer("lock", busy)]
     if event is not None:
-        findings += [
-            Finding("cooldown", _cooldown(rules, facts, now)),
-            Finding("at-most", _at_most(rules, facts, now)),
-            Finding("fleet-at-most", _fleet(rules, facts, now)),
+        answers += [
+            RuleAnswer("cooldown", _cooldown(rules, facts, now)),
+            RuleAnswer("at-most", _at_most(rules, facts, now)),
+            RuleAnswer("fleet-at-most", _fleet(rules, facts, now)),
         ]
-    return findings
+    return answers
 
 
 def _notification(event: Event, rules: Rules) -> str:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from recovery.decision.event import Event
-from recovery.model import UsageError
+from recovery.errors import UsageError
 
 TOKENS = ("host", "address", "service", "state", "output", "alert")
 _TOKEN = re.compile(r"\{\{|\}\}|\{([A-Za-z_]+)\}")

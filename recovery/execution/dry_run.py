@@ -4,29 +4,29 @@ from __future__ import annotations
 
 from imap4.deadline import Deadline
 from recovery.commands.event_options import rules_of
-from recovery.commands.parsing import places_of
+from recovery.commands.parsing import paths_of
 from recovery.decision import policy
 from recovery.decision.event import Event
+from recovery.errors import RecoveryError
 from recovery.execution.attempt import explain, failure, reach
 from recovery.execution.job import Job
-from recovery.history.history import opened
-from recovery.machines.interface import FarSide
-from recovery.model import RecoveryError
+from recovery.history.recoveries import opened
+from recovery.machines.interface import Machines
 from recovery.scrub import Scrubber
 from recovery.signals import Signalled, signals
 
 
-def dry_run(job: Job, event: Event | None, far: FarSide, deadline: Deadline) -> int:
+def dry_run(job: Job, event: Event | None, machines: Machines, deadline: Deadline) -> int:
     """Print the plan, then one last line; returns 0, or 2 or 3 where it could not be looked at."""
     options, scrubber = job.options, Scrubber()
     try:
         with signals():
-            link = reach(job, far, deadline)
-            scrubber = Scrubber(link.credential)
-            decision = _decision(job, event, link.target.address)
+            access = reach(job, machines, deadline)
+            scrubber = Scrubber(access.credential)
+            decision = _decision(job, event, access.target.address)
             if isinstance(decision, policy.Skip):
                 return job.end(0, "dry run", f"dry run, would skip: {decision.reason}")
-            plan = [scrubber.text(line) for line in far.plan(link, options.request(options, event))]
+            plan = [scrubber.text(line) for line in machines.plan(access, options.request(options, event))]
     except (RecoveryError, Signalled) as error:
         ended = failure(error, scrubber)
         return job.end(ended.code, ended.verdict, ended.summary)
@@ -37,7 +37,7 @@ def dry_run(job: Job, event: Event | None, far: FarSide, deadline: Deadline) -> 
 
 def _decision(job: Job, event: Event | None, address: str) -> policy.Decision:
     rules = rules_of(job.options)
-    with opened(places_of(job.options).state) as history:
+    with opened(paths_of(job.options).state) as history:
         history.find_interrupted()
         lock = history.lock(address or job.options.machine)
         if lock is not None:

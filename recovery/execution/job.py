@@ -12,7 +12,7 @@ from typing import Any
 
 from recovery.decision.event import Event
 from recovery.execution.progress import clean
-from recovery.history.history import Asked
+from recovery.history.recoveries import Asked
 from recovery.model import Outcome
 
 _WORDS = {0: "OK", 1: "WARNING", 2: "CRITICAL", 3: "UNKNOWN"}

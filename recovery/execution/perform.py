@@ -6,17 +6,17 @@ import sys
 
 from imap4.deadline import Deadline
 from recovery.commands.event_options import event_of, rules_of
-from recovery.commands.parsing import places_of
+from recovery.commands.parsing import paths_of
 from recovery.decision import policy
 from recovery.decision.event import Event
-from recovery.execution.attempt import Ended, act, explain, failure, reach, tell
+from recovery.errors import RecoveryError
+from recovery.execution.attempt import Result, act, explain, failure, reach, tell
 from recovery.execution.job import Job
 from recovery.execution.report import report, report_skip
 from recovery.history.entries import entry
-from recovery.history.history import History, opened
 from recovery.history.machine_lock import MachineLock
-from recovery.machines.interface import FarSide
-from recovery.model import RecoveryError
+from recovery.history.recoveries import History, opened
+from recovery.machines.interface import Machines
 from recovery.signals import Signalled, signals
 
 # Skips of these rules are news for who looks at the service. An alert that another action is for, a
@@ -24,7 +24,7 @@ from recovery.signals import Signalled, signals
 _TOLD = ("causes",)
 
 
-def perform(job: Job, far: FarSide) -> int:
+def perform(job: Job, machines: Machines) -> int:
     """Decide, act, prove, write down, print the last line; returns the exit code.
 
     Raises:
@@ -35,36 +35,36 @@ def perform(job: Job, far: FarSide) -> int:
     if options.taken_over is not None:
         from recovery.execution.background import take_over
 
-        return take_over(job, far, deadline)
+        return take_over(job, machines, deadline)
     event = event_of(options)
     options.request(options, event)  # a wrong token or file shows before anything is done
     if options.dry_run:
         from recovery.execution.dry_run import dry_run
 
-        return dry_run(job, event, far, deadline)
-    with opened(places_of(options).state) as history, signals():
+        return dry_run(job, event, machines, deadline)
+    with opened(paths_of(options).state) as history, signals():
         interrupted = history.find_interrupted()
         for found in interrupted:
             print(f"imap4-recovery: {found.text}", file=sys.stderr)
-        code = _decide(job, event, far, history, deadline)
+        code = _decide(job, event, machines, history, deadline)
         for found in interrupted:
             _tell_interrupted(job, history, found.number)
         return code
 
 
-def _decide(job: Job, event: Event | None, far: FarSide, history: History, deadline: Deadline) -> int:
+def _decide(job: Job, event: Event | None, machines: Machines, history: History, deadline: Deadline) -> int:
     rules = rules_of(job.options)
-    for finding in policy.judge_event(event, rules):
-        if finding.reason:
+    for answer in policy.judge_event(event, rules):
+        if answer.reason:
             explain(job, policy.judge_event(event, rules))
-            number = history.note(job.asked(event), "skipped", finding.reason)
-            return _skip(job, event if finding.rule in _TOLD else None, history, number, finding.reason)
+            number = history.note(job.asked(event), "skipped", answer.reason)
+            return _skip(job, event if answer.rule in _TOLD else None, history, number, answer.reason)
     try:
-        link = reach(job, far, deadline)
+        access = reach(job, machines, deadline)
     except (RecoveryError, Signalled) as error:
         number = history.note(job.asked(event), "failed", str(error))
         return tell(job, event, history, number, failure(error), deadline.elapsed)
-    asked = job.asked(event, link.target.address)
+    asked = job.asked(event, access.target.address)
     lock = history.lock(asked.address or asked.machine)
     try:
 
@@ -78,7 +78,7 @@ def _decide(job: Job, event: Event | None, far: FarSide, history: History, deadl
         assert lock is not None  # the policy skips a machine whose lock is held
         if job.options.detach:
             return _detach(job, event, history, lock, number, decision.reason)
-        return act(job, event, far, history, link, number)
+        return act(job, event, machines, history, access, number)
     finally:
         if lock is not None:
             lock.release()
@@ -113,7 +113,7 @@ def _detach(
     except OSError as error:
         text = f"cannot start in the background: {error.strerror}"
         history.fail(number, text)
-        return tell(job, event, history, number, Ended(2, "failed", text), 0.0)
+        return tell(job, event, history, number, Result(2, "failed", text), 0.0)
     # Its successor waits for the lock.
     lock.release()
     text = f"begun as recovery {number} {how} ({reason}); imap4-recovery history show {number} tells the end"

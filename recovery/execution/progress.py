@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.status import Status
 
 
-class Progress:
+class ProgressDisplay:
     """Shows steps as they happen. Use it as a context manager: the spinner must be taken away.
 
     Args:
@@ -25,7 +25,7 @@ class Progress:
         self._lines = lines
         self._status: Status | None = None
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> ProgressDisplay:
         if sys.stderr.isatty():
             from rich.console import Console
             from rich.markup import escape

@@ -11,11 +11,12 @@ import sys
 
 from imap4.deadline import Deadline
 from recovery.decision.event import Event
+from recovery.errors import RecoveryError
 from recovery.execution.job import Job
 from recovery.execution.progress import clean
 from recovery.history.entries import entry_before
-from recovery.history.history import History
-from recovery.model import RecoveryError, Step
+from recovery.history.recoveries import History
+from recovery.model import Step
 from recovery.signals import Signalled, internal
 
 SECONDS = 5.0
@@ -25,7 +26,7 @@ _LOST = "not delivered"
 
 
 def report(job: Job, event: Event | None, history: History, number: int, line: str, at: float) -> str | None:
-    """Tell the engine that the environment names (``monitor.comments.reporter_from``).
+    """Tell the engine that the environment names (``imap4.monitor.engines.report.reporter_from``).
 
     Args:
         event: a person who asked by hand (None) needs no comment, and gets none.

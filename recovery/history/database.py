@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from recovery.errors import RecoveryError, UsageError
 from recovery.files import give_to_owner, locked, make_folder
-from recovery.model import RecoveryError, UsageError
 
 VERSION = 1
 _WAIT = 10.0

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from recovery.history.database import told, transaction
-from recovery.history.history import History
+from recovery.history.recoveries import History
 
 _TEXTS = ("asked_by", "action", "machine", "address", "credential", "subject", "state", "reason")
 _RESULTS = ("summary", "proof", "verify")

@@ -8,8 +8,9 @@ import socket
 import threading
 
 from imap4.deadline import Deadline
+from recovery.errors import NameNotFound, UsageError
 from recovery.machines.netbios import is_netbios_name, lookup
-from recovery.model import NameNotFound, Target, UsageError
+from recovery.model import Target
 
 _TRY_SECONDS = 3.0
 

@@ -8,17 +8,16 @@ from collections.abc import Sequence
 from imap4.deadline import Deadline
 from recovery.actions.service_proof import describe
 from recovery.credentials.login_methods import HTTP_PORT, HTTPS_PORT
-from recovery.machines.interface import Finding
-from recovery.model import (
+from recovery.errors import (
     ConnectFailed,
-    Credential,
     DeadlineExceeded,
     HostKeyRejected,
     LoginFailed,
     PrivilegeMissing,
     RecoveryError,
-    Target,
 )
+from recovery.machines.interface import DoctorFinding
+from recovery.model import Credential, Target
 from recovery.platforms.windows import Windows
 from recovery.platforms.windows.about import About, about
 from recovery.transports.link import Link
@@ -41,7 +40,7 @@ _WEAK = {
 
 def examine(
     target: Target, credential: Credential, services: Sequence[str] = (), *, deadline: Deadline
-) -> list[Finding]:
+) -> list[DoctorFinding]:
     """Everything that a recovery of ``services`` on ``target`` needs, in the order in which it needs it.
 
     The findings end where one keeps us from looking further.
@@ -49,42 +48,42 @@ def examine(
     Raises:
         UsageError: the credential's method does not fit, or a service's name can be none.
     """
-    findings = [Finding(True, "name", f"{target.machine} is {target.address}")]
+    findings = [DoctorFinding(True, "name", f"{target.machine} is {target.address}")]
     try:
         transport = WinRmTransport.connect(target, credential, deadline=deadline)
     except tuple(kind for kind, _ in _TITLES) as error:
         title = next(title for kind, title in _TITLES if isinstance(error, kind))
-        return [*findings, Finding(False, title, str(error))]
+        return [*findings, DoctorFinding(False, title, str(error))]
     findings += _connection(target, credential)
     with Link(lambda _: transport) as link:
         try:
             found = about(link, deadline=deadline)
             findings += [*_machine(found), *_service_facts(link, services, deadline)]
         except PrivilegeMissing as error:
-            findings.append(Finding(False, "privilege", str(error)))
+            findings.append(DoctorFinding(False, "privilege", str(error)))
         except RecoveryError as error:
-            findings.append(Finding(False, "platform", str(error)))
+            findings.append(DoctorFinding(False, "platform", str(error)))
     return findings
 
 
-def _connection(target: Target, credential: Credential) -> list[Finding]:
+def _connection(target: Target, credential: Credential) -> list[DoctorFinding]:
     port = target.port or HTTPS_PORT
     https = target.scheme == "https" or (target.scheme is None and port != HTTP_PORT)
     trusted = target.ca_file or "the system's authorities"
     how = f"HTTPS, certificate trusted by {trusted}" if https else "HTTP, every message sealed"
     return [
-        Finding(True, "connection", f"{target.address} port {port}: {how}"),
-        Finding(True, "login", f"{credential.account} with {credential.method}"),
+        DoctorFinding(True, "connection", f"{target.address} port {port}: {how}"),
+        DoctorFinding(True, "login", f"{credential.account} with {credential.method}"),
     ]
 
 
-def _machine(found: About) -> list[Finding]:
+def _machine(found: About) -> list[DoctorFinding]:
     skew = abs(found.clock - time.time())
     good = skew < _SKEW_SECONDS
     findings = [
-        Finding(True, "platform", f"{found.system}, {found.machine}"),
-        Finding(True, "powershell", f"{found.powershell}, {found.language}"),
-        Finding(
+        DoctorFinding(True, "platform", f"{found.system}, {found.machine}"),
+        DoctorFinding(True, "powershell", f"{found.powershell}, {found.language}"),
+        DoctorFinding(
             good,
             "clock",
             f"within {max(1.0, skew):.0f} s of ours",
@@ -93,27 +92,27 @@ def _machine(found: About) -> list[Finding]:
     ]
     if found.administrator:
         detail = f"{found.account} is an administrator: one with rights on the services alone would do"
-        findings.append(Finding(True, "privilege", f"{detail} (docs/windows.md)"))
+        findings.append(DoctorFinding(True, "privilege", f"{detail} (docs/windows.md)"))
     else:
         findings.append(
-            Finding(
+            DoctorFinding(
                 True, "privilege", f"{found.account} is no administrator; its rights on each service count"
             )
         )
-    findings += [Finding(True, "listener", listener) for listener in found.listeners]
+    findings += [DoctorFinding(True, "listener", listener) for listener in found.listeners]
     for setting, remedy in _WEAK.items():
         if found.settings.get(setting, "").lower() == "true":
             detail = f"WinRM allows {setting} there: others may send passwords in the clear"
             # Our own traffic is safe whatever it says.
-            findings.append(Finding(setting != "AllowUnencrypted", "settings", detail, remedy))
+            findings.append(DoctorFinding(setting != "AllowUnencrypted", "settings", detail, remedy))
     return findings
 
 
-def _service_facts(link: Link, services: Sequence[str], deadline: Deadline) -> list[Finding]:
+def _service_facts(link: Link, services: Sequence[str], deadline: Deadline) -> list[DoctorFinding]:
     platform = Windows()
     names = [platform.canonical(service) for service in services]
     findings = []
     for one in platform.facts(link, names, deadline=deadline):
         reason = platform.cannot(one) if one.exists else "correct its name: Get-Service lists them"
-        findings.append(Finding(one.exists and not reason, "service", describe(one), reason))
+        findings.append(DoctorFinding(one.exists and not reason, "service", describe(one), reason))
     return findings

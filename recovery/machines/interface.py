@@ -1,55 +1,23 @@
 """The seam to everything that touches the repaired machine.
 
-Commands call the functions of a :class:`FarSide`; the real one imports the far packages late, because
+Commands call the functions of a :class:`Machines`; the real one imports actions and transports late, because
 paramiko alone costs 100 ms, and most calls by an engine end in "skipped".
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from imap4.deadline import Deadline
-from recovery.model import Credential, Outcome, Step, Target
-
-Progress = Callable[[Step], None]
-
-
-@dataclass(frozen=True)
-class RestartService:
-    """Restart ``services``, and what depends on them."""
-
-    services: tuple[str, ...]
-    dependents: bool = True
-    settle: float = 3.0
-    """Seconds for which they must stay up."""
+from recovery.model import Credential, Outcome, StepListener, Target
+from recovery.requests import ActionRequest
 
 
 @dataclass(frozen=True)
-class RebootServer:
-    """Reboot the machine, unless it came up less than ``min_uptime`` seconds ago."""
-
-    min_uptime: float = 600.0
-
-
-@dataclass(frozen=True)
-class ExternalProcess:
-    """Run a command on the machine, its arguments exactly as they are here."""
-
-    arguments: tuple[str, ...]
-    environment: tuple[tuple[str, str], ...] = ()
-    stdin: bytes = b""
-    cwd: str | None = None
-    success_exit_status: tuple[int, ...] = (0,)
-
-
-Request = RestartService | RebootServer | ExternalProcess
-
-
-@dataclass(frozen=True)
-class Link:
-    """How to reach the machine: all that a connection needs."""
+class Access:
+    """How to reach a machine, and as whom: all that a connection needs."""
 
     target: Target
     credential: Credential
@@ -68,7 +36,7 @@ class ListedService:
 
 
 @dataclass(frozen=True)
-class Finding:
+class DoctorFinding:
     """One thing that ``doctor`` looked at."""
 
     ok: bool
@@ -77,29 +45,31 @@ class Finding:
     remedy: str = ""
 
 
-class FarSide(Protocol):
-    """What can be done to a machine. Every method raises :class:`recovery.model.RecoveryError`."""
+class Machines(Protocol):
+    """What can be done to a machine. Every method raises :class:`recovery.errors.RecoveryError`."""
 
     def locate(self, machine: str, port: int | None, deadline: Deadline) -> Target:
         """The machine's address: DNS, else NetBIOS name service."""
         ...
 
-    def run(self, link: Link, request: Request, verify: str | None, progress: Progress) -> Outcome:
+    def run(
+        self, access: Access, request: ActionRequest, verify: str | None, progress: StepListener
+    ) -> Outcome:
         """Do it, prove it, and tell each step as it happens."""
         ...
 
-    def plan(self, link: Link, request: Request) -> Sequence[str]:
+    def plan(self, access: Access, request: ActionRequest) -> Sequence[str]:
         """Sentences that say what :meth:`run` would do, after looking at the machine. Changes nothing."""
         ...
 
-    def services(self, link: Link, pattern: str | None) -> Sequence[ListedService]:
+    def services(self, access: Access, pattern: str | None) -> Sequence[ListedService]:
         """The machine's services, those whose name matches ``pattern``."""
         ...
 
-    def doctor(self, link: Link, services: Sequence[str]) -> Sequence[Finding]:
+    def doctor(self, access: Access, services: Sequence[str]) -> Sequence[DoctorFinding]:
         """What is well and what is not, and how to mend it. Changes nothing."""
         ...
 
-    def test(self, link: Link) -> str:
+    def test(self, access: Access) -> str:
         """Log in and run nothing but a greeting; returns what was found, in a line."""
         ...

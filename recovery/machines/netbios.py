@@ -12,7 +12,7 @@ import subprocess
 from collections.abc import Sequence
 
 from imap4.deadline import Deadline
-from recovery.model import NameNotFound
+from recovery.errors import NameNotFound
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_$-]{0,14}")
 _ANSWER = re.compile(r"^(\d+\.\d+\.\d+\.\d+) .*<[0-9a-f]{2}>", re.MULTILINE)

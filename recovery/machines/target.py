@@ -9,7 +9,7 @@ from pathlib import Path
 
 from imap4.deadline import Deadline
 from recovery.credentials.login_methods import HTTP_PORT, HTTPS_PORT, is_winrm
-from recovery.machines.interface import FarSide
+from recovery.machines.interface import Machines
 from recovery.model import Credential, Target
 
 CA_FILE_VARIABLE = "IMAP4_RECOVERY_CA_FILE"
@@ -30,8 +30,12 @@ def add_winrm(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def place(
-    options: argparse.Namespace, credential: Credential, far: FarSide, deadline: Deadline, address: str = ""
+def find_target(
+    options: argparse.Namespace,
+    credential: Credential,
+    machines: Machines,
+    deadline: Deadline,
+    address: str = "",
 ) -> Target:
     """The machine that ``options`` name, as ``credential`` reaches it.
 
@@ -44,7 +48,11 @@ def place(
     port = options.port
     if is_winrm(credential.method) and port is None:
         port = HTTP_PORT if options.scheme == "http" else HTTPS_PORT
-    found = Target(options.machine, address, port) if address else far.locate(options.machine, port, deadline)
+    found = (
+        Target(options.machine, address, port)
+        if address
+        else machines.locate(options.machine, port, deadline)
+    )
     if not is_winrm(credential.method):
         return found
     return replace(found, scheme=options.scheme, ca_file=_ca_file(options))

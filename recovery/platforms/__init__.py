@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass
 from typing import Protocol
 
 from imap4.deadline import Deadline
-from recovery.model import CommandResult, Refused, UsageError
+from recovery.errors import Refused, UsageError
+from recovery.model import CommandResult
 from recovery.transports.link import Link
 
 _UNIT = re.compile(r"[A-Za-z0-9:_.@\\][A-Za-z0-9:_.@\\-]*")

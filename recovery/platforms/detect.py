@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from imap4.deadline import Deadline
-from recovery.model import ConnectFailed
+from recovery.errors import ConnectFailed
 from recovery.platforms import Platform
 from recovery.platforms.systemd import Systemd
 from recovery.platforms.sysv import SysV

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from imap4.deadline import Deadline
-from recovery.model import Credential, Target, Transport, UsageError
+from recovery.errors import UsageError
+from recovery.model import Credential, Target, Transport
 
 
 def connect(

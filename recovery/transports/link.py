@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from imap4.deadline import Deadline
-from recovery.model import CommandResult, ConnectFailed, DeadlineExceeded, Ended, PrivilegeMissing, Transport
+from recovery.errors import ConnectFailed, DeadlineExceeded, PrivilegeMissing
+from recovery.model import CommandResult, Ended, Transport
 
 Connect = Callable[[Deadline], Transport]
 """Makes a new authenticated link within the deadline; raises a RecoveryError."""

@@ -6,7 +6,8 @@ import uuid
 from collections.abc import Sequence
 
 from imap4.deadline import Deadline
-from recovery.model import CommandResult, Ended, PrivilegeMissing, RecoveryError, Refused, UsageError
+from recovery.errors import PrivilegeMissing, RecoveryError, Refused, UsageError
+from recovery.model import CommandResult, Ended
 from recovery.platforms import MachineFacts, RebootUnderWay, ServiceFacts
 from recovery.platforms.windows.answers import script, texts, value
 from recovery.transports.link import Link

@@ -6,7 +6,7 @@ import json
 from functools import cache
 from importlib import resources
 
-from recovery.model import RecoveryError
+from recovery.errors import RecoveryError
 
 
 @cache

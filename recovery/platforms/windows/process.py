@@ -6,7 +6,8 @@ import base64
 from collections.abc import Mapping, Sequence
 
 from imap4.deadline import Deadline
-from recovery.model import CommandResult, ConnectFailed, Ended, UsageError
+from recovery.errors import ConnectFailed, UsageError
+from recovery.model import CommandResult, Ended
 from recovery.platforms.windows.answers import script, value
 from recovery.transports.link import Link
 

@@ -8,7 +8,8 @@ import os
 import paramiko
 
 from imap4.deadline import Deadline
-from recovery.model import ConnectFailed, Credential, LoginFailed, Secret, UsageError
+from recovery.errors import ConnectFailed, LoginFailed, UsageError
+from recovery.model import Credential, Secret
 
 _KEY_TYPES: tuple[type[paramiko.PKey], ...] = (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey)
 

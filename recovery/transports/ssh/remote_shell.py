@@ -1,4 +1,4 @@
-"""What runs on the far end of a link to a Unix machine, and how its report is read. Pure: text and bytes.
+"""What runs on a Unix machine at the other end of a link, and how its report is read. Pure: text and bytes.
 
 The login shell (whatever it is) only starts ``/bin/sh``, which reads its program from standard input: no
 argument is ever quoted for a shell we do not know, and none shows in the list of processes. That program,
@@ -15,7 +15,8 @@ import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from recovery.model import Ended, UsageError
+from recovery.errors import UsageError
+from recovery.model import Ended
 
 _GUARD = """\
 exec 3<&0 5>&1 6>&2 </dev/null

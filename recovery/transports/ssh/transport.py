@@ -12,14 +12,8 @@ from collections.abc import Mapping, Sequence
 import paramiko
 
 from imap4.deadline import Deadline
-from recovery.model import (
-    CommandResult,
-    ConnectFailed,
-    Credential,
-    DeadlineExceeded,
-    Ended,
-    Target,
-)
+from recovery.errors import ConnectFailed, DeadlineExceeded
+from recovery.model import CommandResult, Credential, Ended, Target
 from recovery.transports.ssh import remote_shell
 from recovery.transports.ssh.channel import Exchange
 from recovery.transports.ssh.known_hosts import KnownHosts

@@ -6,7 +6,7 @@ import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from recovery.model import (
+from recovery.errors import (
     ConnectFailed,
     DeadlineExceeded,
     HostKeyRejected,
@@ -34,7 +34,7 @@ class AnsweredInTheClear(Exception):
 
 
 @dataclass(frozen=True)
-class Place:
+class Peer:
     """Where and as whom, for the sentences."""
 
     where: str
@@ -46,23 +46,23 @@ class Place:
     method: str
 
 
-def explain(error: BaseException, place: Place, offers: str | None = None) -> RecoveryError:
+def explain(error: BaseException, peer: Peer, offers: str | None = None) -> RecoveryError:
     """``error`` as one of ours; never holds a secret, since no exception of these libraries does.
 
     Args:
         offers: the WWW-Authenticate line of the last 401, where there was one.
     """
     for sentence in (_login, _fault, _tls, _network, _http):
-        found = sentence(error, place, offers)
+        found = sentence(error, peer, offers)
         if found is not None:
             return found
     return ConnectFailed(
-        f"{place.where}: something answers, but it is not WinRM ({_short(error)}); is the port right? "
+        f"{peer.where}: something answers, but it is not WinRM ({_short(error)}); is the port right? "
         "WinRM listens on 5986 (HTTPS) or 5985"
     )
 
 
-def _login(error: BaseException, place: Place, offers: str | None) -> RecoveryError | None:
+def _login(error: BaseException, peer: Peer, offers: str | None) -> RecoveryError | None:
     name = type(error).__name__
     if name == "PermissionError" and "NTLM challenge" not in str(error):
         return None
@@ -74,58 +74,58 @@ def _login(error: BaseException, place: Place, offers: str | None) -> RecoveryEr
     if offers is not None and (refused or name == "MutualAuthenticationError"):
         # Some servers name their methods in one line, some in several; requests joins those with commas.
         offered = [part.split()[0] for part in offers.split(",") if part.strip()]
-        wanted = _SCHEMES.get(place.method, ())
+        wanted = _SCHEMES.get(peer.method, ())
         if wanted and not {one.lower() for one in offered} & {one.lower() for one in wanted}:
             rest = ", ".join(offered) or "nothing"
             return LoginFailed(
-                f"{place.where}: it does not allow {place.method}; it offers {rest}. "
+                f"{peer.where}: it does not allow {peer.method}; it offers {rest}. "
                 "Allow it there (winrm get winrm/config/service/auth), or change the credential's method"
             )
     if name == "KerberosExchangeError":
         return LoginFailed(
-            f"{place.where}: Kerberos gave no ticket for this machine ({_short(error)}); use the machine's "
+            f"{peer.where}: Kerberos gave no ticket for this machine ({_short(error)}); use the machine's "
             "full name, and see that its name and the realm are right in /etc/krb5.conf"
         )
     if name == "MutualAuthenticationError":
-        return LoginFailed(f"{place.where}: the machine could not prove with Kerberos who it is")
+        return LoginFailed(f"{peer.where}: the machine could not prove with Kerberos who it is")
     if not refused:
         return None
-    if place.method == "winrm-certificate":
+    if peer.method == "winrm-certificate":
         return LoginFailed(
-            f"{place.where}: the client certificate of credential {place.credential} is not mapped to an "
+            f"{peer.where}: the client certificate of credential {peer.credential} is not mapped to an "
             "account there (winrm enumerate winrm/config/service/certmapping)"
         )
     return LoginFailed(
-        f"{place.where}: account {place.account} or its password was refused; it was tried once, so that the "
-        f"account is not locked. Correct it with: imap4-recovery credentials set {place.credential}"
+        f"{peer.where}: account {peer.account} or its password was refused; it was tried once, so that the "
+        f"account is not locked. Correct it with: imap4-recovery credentials set {peer.credential}"
     )
 
 
-def _fault(error: BaseException, place: Place, offers: str | None) -> RecoveryError | None:
+def _fault(error: BaseException, peer: Peer, offers: str | None) -> RecoveryError | None:
     if type(error).__name__ != "WSManFaultError":
         return None
     code = fault_code(error)
     if code == ACCESS_DENIED:
         return PrivilegeMissing(
-            f"{place.where}: logged in as {place.account}, but it may not open a remote shell; make it a "
+            f"{peer.where}: logged in as {peer.account}, but it may not open a remote shell; make it a "
             "member of Administrators, or grant it Read and Execute (winrm configSDDL default; see "
             "docs/windows.md)"
         )
     if code in QUOTAS:
         return ConnectFailed(
-            f"{place.where}: {place.account} has too many remote shells open there (quota, code {code}); "
+            f"{peer.where}: {peer.account} has too many remote shells open there (quota, code {code}); "
             "wait until they time out, or end them (winrm enumerate shell)"
         )
     if code == ABORTED:
         return ConnectFailed(
-            f"{place.where}: WinRM is stopping (code 995); the machine goes down, or its service restarts"
+            f"{peer.where}: WinRM is stopping (code 995); the machine goes down, or its service restarts"
         )
     if code == SHELL_NOT_FOUND:
         return ConnectFailed(
-            f"{place.where}: the remote shell is gone; WinRM there was restarted, or timed it out"
+            f"{peer.where}: the remote shell is gone; WinRM there was restarted, or timed it out"
         )
     reason = " ".join(str(getattr(error, "reason", "")).split())
-    return ConnectFailed(f"{place.where}: WinRM refused ({f'code {code}: ' if code else ''}{reason[:200]})")
+    return ConnectFailed(f"{peer.where}: WinRM refused ({f'code {code}: ' if code else ''}{reason[:200]})")
 
 
 def fault_code(error: BaseException) -> int | None:
@@ -134,7 +134,7 @@ def fault_code(error: BaseException) -> int | None:
     return code if isinstance(code, int) else None
 
 
-def _tls(error: BaseException, place: Place, offers: str | None) -> RecoveryError | None:
+def _tls(error: BaseException, peer: Peer, offers: str | None) -> RecoveryError | None:
     found = next((one for one in _chain(error) if isinstance(one, ssl.SSLError)), None)
     if found is None or isinstance(found, ssl.SSLEOFError):
         return None
@@ -147,17 +147,17 @@ def _tls(error: BaseException, place: Place, offers: str | None) -> RecoveryErro
         else:
             remedy = "trust its authority, or the certificate itself, with --ca-file"
         return HostKeyRejected(
-            f"{place.where}: the machine's certificate is not trusted: {said[:1].lower()}{said[1:]}; {remedy}"
+            f"{peer.where}: the machine's certificate is not trusted: {said[:1].lower()}{said[1:]}; {remedy}"
         )
     if found.reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST"):
         return ConnectFailed(
-            f"{place.where}: it does not speak TLS; HTTPS is on 5986. For sealed messages over HTTP with "
+            f"{peer.where}: it does not speak TLS; HTTPS is on 5986. For sealed messages over HTTP with "
             "winrm-ntlm, winrm-kerberos or winrm-credssp use --port 5985"
         )
-    return ConnectFailed(f"{place.where}: no TLS: {(found.reason or 'failed').replace('_', ' ').lower()}")
+    return ConnectFailed(f"{peer.where}: no TLS: {(found.reason or 'failed').replace('_', ' ').lower()}")
 
 
-def _network(error: BaseException, place: Place, offers: str | None) -> RecoveryError | None:
+def _network(error: BaseException, peer: Peer, offers: str | None) -> RecoveryError | None:
     chain = list(_chain(error))
 
     def has(*kinds: type[BaseException]) -> bool:
@@ -166,31 +166,31 @@ def _network(error: BaseException, place: Place, offers: str | None) -> Recovery
     names = {type(one).__name__ for one in chain}
     if isinstance(error, AnsweredInTheClear):
         return ConnectFailed(
-            f"{place.where}: an answer came unencrypted where it had to be sealed; it may be forged and was "
+            f"{peer.where}: an answer came unencrypted where it had to be sealed; it may be forged and was "
             "not believed. Use HTTPS (port 5986), and look for a proxy in between"
         )
     if has(TooMuch):
         return ConnectFailed(
-            f"{place.where}: an answer of more than {MAX_ANSWER >> 20} MiB; this is not WinRM"
+            f"{peer.where}: an answer of more than {MAX_ANSWER >> 20} MiB; this is not WinRM"
         )
     if has(TimeoutError) or names & {"ReadTimeoutError", "ReadTimeout", "ConnectTimeout"}:
-        return DeadlineExceeded(f"{place.where}: connected, but no whole answer came in time")
+        return DeadlineExceeded(f"{peer.where}: connected, but no whole answer came in time")
     if names & {"TooManyRedirects", "ProxyError"}:
         return ConnectFailed(
-            f"{place.where}: it redirects elsewhere, which is not followed; this is not WinRM"
+            f"{peer.where}: it redirects elsewhere, which is not followed; this is not WinRM"
         )
     if names & {"ChunkedEncodingError", "IncompleteRead", "InvalidChunkLength"}:
-        return ConnectFailed(f"{place.where}: the connection ended in the middle of an answer")
+        return ConnectFailed(f"{peer.where}: the connection ended in the middle of an answer")
     if has(ConnectionResetError, BrokenPipeError, ssl.SSLEOFError) or names & {
         "RemoteDisconnected",
         "ConnectionError",
         "ProtocolError",
     }:
-        return ConnectFailed(f"{place.where}: the machine closed the connection ({_short(chain[-1])})")
+        return ConnectFailed(f"{peer.where}: the machine closed the connection ({_short(chain[-1])})")
     return None
 
 
-def _http(error: BaseException, place: Place, offers: str | None) -> RecoveryError | None:
+def _http(error: BaseException, peer: Peer, offers: str | None) -> RecoveryError | None:
     if type(error).__name__ != "WinRMTransportError":
         return None
     code = getattr(error, "code", 0)
@@ -200,31 +200,31 @@ def _http(error: BaseException, place: Place, offers: str | None) -> RecoveryErr
         503: "WinRM is not ready, or too busy (HTTP 503); look at its service there: Get-Service WinRM",
     }
     return ConnectFailed(
-        f"{place.where}: {told.get(code, f'HTTP status {code} instead of an answer of WinRM')}"
+        f"{peer.where}: {told.get(code, f'HTTP status {code} instead of an answer of WinRM')}"
     )
 
 
-def no_connection(error: OSError, place: Place, waited: float) -> RecoveryError:
+def no_connection(error: OSError, peer: Peer, waited: float) -> RecoveryError:
     """Why there is no connection, before anything of WinRM was said.
 
     Args:
         waited: seconds after which a silent address was given up.
     """
-    tls = _tls(error, place, None)
+    tls = _tls(error, peer, None)
     if tls is not None:
         return tls
-    kind = "https" if place.scheme == "https" else "http"
+    kind = "https" if peer.scheme == "https" else "http"
     if isinstance(error, TimeoutError):
         return ConnectFailed(
-            f"{place.where}: no connection within {waited:.0f} s; the machine is down, or a firewall drops "
-            f"port {place.port} (Windows allows it with: winrm quickconfig -transport:{kind})"
+            f"{peer.where}: no connection within {waited:.0f} s; the machine is down, or a firewall drops "
+            f"port {peer.port} (Windows allows it with: winrm quickconfig -transport:{kind})"
         )
     if isinstance(error, ConnectionRefusedError):
         return ConnectFailed(
-            f"{place.where}: connection refused; nothing listens there. Set WinRM up with: "
+            f"{peer.where}: connection refused; nothing listens there. Set WinRM up with: "
             f"winrm quickconfig -transport:{kind}"
         )
-    return ConnectFailed(f"{place.where}: no connection: {_short(error)}")
+    return ConnectFailed(f"{peer.where}: no connection: {_short(error)}")
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -9,7 +9,8 @@ import tempfile
 from collections.abc import Iterator
 
 from imap4.deadline import Deadline
-from recovery.model import ConnectFailed, Credential, LoginFailed, UsageError
+from recovery.errors import ConnectFailed, LoginFailed, UsageError
+from recovery.model import Credential
 from recovery.transports.winrm.session import account_for
 
 

@@ -11,7 +11,8 @@ from dataclasses import replace
 from functools import cache
 from importlib import resources
 
-from recovery.model import CommandResult, Ended, PrivilegeMissing, RecoveryError, UsageError
+from recovery.errors import PrivilegeMissing, RecoveryError, UsageError
+from recovery.model import CommandResult, Ended
 
 MAX_STDIN = 4 * 1024 * 1024
 MAX_STDOUT = 16 * 1024 * 1024

@@ -15,7 +15,8 @@ from winrm.exceptions import WinRMError
 from winrm.protocol import Protocol
 from winrm.transport import Transport
 
-from recovery.model import Credential, LoginFailed
+from recovery.errors import LoginFailed
+from recovery.model import Credential
 from recovery.transports.winrm.errors import AnsweredInTheClear
 from recovery.transports.winrm.wire import Wire
 

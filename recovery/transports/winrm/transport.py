@@ -13,21 +13,13 @@ from winrm.exceptions import WinRMOperationTimeoutError, WSManFaultError
 
 from imap4.deadline import Deadline
 from recovery.credentials.login_methods import HTTP_PORT, HTTPS_PORT, SEALING, WINRM
-from recovery.model import (
-    CommandResult,
-    ConnectFailed,
-    Credential,
-    DeadlineExceeded,
-    Ended,
-    RecoveryError,
-    Target,
-    UsageError,
-)
+from recovery.errors import ConnectFailed, DeadlineExceeded, RecoveryError, UsageError
+from recovery.model import CommandResult, Credential, Ended, Target
 from recovery.transports.winrm import script as winrm_script
 from recovery.transports.winrm.errors import (
     ABORTED,
     SHELL_NOT_FOUND,
-    Place,
+    Peer,
     explain,
     fault_code,
     no_connection,
@@ -58,7 +50,7 @@ class WinRmTransport:
     def __init__(self, target: Target, credential: Credential, deadline: Deadline) -> None:
         scheme, port = _scheme_and_port(target, credential)
         where = f"{target.machine} ({target.address} port {port})"
-        self._place = Place(where, port, scheme, credential.account, credential.name, credential.method)
+        self._peer = Peer(where, port, scheme, credential.account, credential.name, credential.method)
         self._broken: RecoveryError | None = None
         self._cleanup = contextlib.ExitStack()
         tls = tls_context(target, credential, target.ca_file) if scheme == "https" else None
@@ -79,11 +71,11 @@ class WinRmTransport:
     def _connect(self, target: Target, port: int, tls: object, deadline: Deadline) -> Wire:
         limit = deadline.share(CONNECT_SECONDS)
         if limit.left <= 0:
-            raise DeadlineExceeded(f"{self._place.where}: no time was left to connect")
+            raise DeadlineExceeded(f"{self._peer.where}: no time was left to connect")
         try:
             return Wire(target, port, tls, limit)  # type: ignore[arg-type]
         except OSError as error:
-            raise no_connection(error, self._place, limit.seconds) from None
+            raise no_connection(error, self._peer, limit.seconds) from None
 
     @classmethod
     def connect(cls, target: Target, credential: Credential, *, deadline: Deadline) -> WinRmTransport:
@@ -119,7 +111,7 @@ class WinRmTransport:
         grace = min(2.0, deadline.left / 8)
         milliseconds = int((deadline.left - 3 * grace) * 1000)
         if milliseconds < 50:
-            raise DeadlineExceeded(f"{self._place.where}: no time was left to run a command")
+            raise DeadlineExceeded(f"{self._peer.where}: no time was left to run a command")
         nonce = secrets.token_hex(16)
         lines = winrm_script.task(nonce, script, arguments, stdin, environment or {}, milliseconds)
         began = time.monotonic()
@@ -179,9 +171,9 @@ class WinRmTransport:
             stderr += err[: max(0, winrm_script.MAX_STDERR - len(stderr))]
             answer = winrm_script.find_answer(stdout, nonce)
             if answer is not None:
-                return winrm_script.read_answer(answer, self._place.where)
+                return winrm_script.read_answer(answer, self._peer.where)
             if done:
-                raise winrm_script.no_answer(bytes(stdout), bytes(stderr), status, self._place.where)
+                raise winrm_script.no_answer(bytes(stdout), bytes(stderr), status, self._peer.where)
         return CommandResult(Ended.LINK_LOST, None)
 
     def _end(self, command: str, limit: Deadline) -> None:
@@ -200,7 +192,7 @@ class WinRmTransport:
         except Exception as error:
             # As wide as this: pywinrm and what it stands on raise what they meet (AttributeError,
             # StopIteration, KeyError, ParseError, struct.error ...) where the peer is not WinRM.
-            told = explain(error, self._place, self._wire.offers)
+            told = explain(error, self._peer, self._wire.offers)
             # After most faults the conversation goes on, and the shell can be deleted.
             if not isinstance(error, WSManFaultError) or fault_code(error) in (ABORTED, SHELL_NOT_FOUND):
                 self._broken = told
@@ -211,7 +203,7 @@ class WinRmTransport:
         if self._broken is None:
             with contextlib.suppress(RecoveryError, _NothingYet):
                 self._ask(Deadline(CLOSE_SECONDS), self._protocol.close_shell, self._shell)
-        self._broken = self._broken or ConnectFailed(f"{self._place.where}: the link was closed")
+        self._broken = self._broken or ConnectFailed(f"{self._peer.where}: the link was closed")
         with contextlib.suppress(Exception):
             self._protocol.transport.close_session()
         self._wire.close()

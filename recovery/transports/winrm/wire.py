@@ -22,7 +22,8 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from imap4.deadline import Deadline
-from recovery.model import Credential, Secret, Target, UsageError
+from recovery.errors import UsageError
+from recovery.model import Credential, Secret, Target
 
 MAX_ANSWER = 4 * 1024 * 1024
 """Bytes of the largest answer that is read; Windows' envelopes hold 500 KiB at most."""

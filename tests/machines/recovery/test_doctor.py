@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from imap4.deadline import Deadline
-from recovery.machines.doctor_unix import Finding, examine
+from recovery.machines.doctor_unix import examine
+from recovery.machines.interface import DoctorFinding
 from recovery.machines.services import list_services
 from recovery.model import Credential, Verdict
 from tests.machines.recovery.conftest import credential_for, target_of
@@ -17,7 +18,7 @@ from tests.machines.recovery.machine import Machine
 from tests.machines.recovery.test_restart_service import restart, way
 
 
-def findings(machine: Machine, credential: Credential, *services: str) -> dict[str, Finding]:
+def findings(machine: Machine, credential: Credential, *services: str) -> dict[str, DoctorFinding]:
     found = examine(
         target_of(machine), credential, services, deadline=Deadline(20), known_hosts=machine.known_hosts
     )
@@ -33,7 +34,7 @@ def test_sudoers_lines_of_the_doctor_are_enough_for_a_restart(machine: Machine) 
     machine.console("touch /run/indexer-fails-once")
     try:
         after = findings(machine, credential, "dovecot")
-        assert after["privilege"] == Finding(True, "privilege", "sudo lets limited run all 10 commands")
+        assert after["privilege"] == DoctorFinding(True, "privilege", "sudo lets limited run all 10 commands")
         assert all(finding.ok for finding in after.values())
         outcome = restart(machine, "dovecot", account="limited", become=True)
         assert outcome.verdict is Verdict.PROVEN, outcome.summary
@@ -70,7 +71,7 @@ def test_host_key_line_of_the_doctor_is_what_openssh_scans(machine: Machine, tmp
 
 def test_services_that_do_not_exist_and_wrong_logins_are_found(machine: Machine) -> None:
     found = findings(machine, credential_for(machine), "dovecott")
-    assert found["service"] == Finding(
+    assert found["service"] == DoctorFinding(
         False, "service", "dovecott.service: not-found", "correct its name, or unmask it"
     )
     assert found["platform"].detail == "systemd"

@@ -15,11 +15,10 @@ import pytest
 
 from imap4.deadline import Deadline
 from recovery.actions import external_process, reboot_server, restart_service
-from recovery.actions.external_process import ProcessRequest
-from recovery.actions.reboot_server import RebootRequest
-from recovery.actions.restart_service import RestartRequest
+from recovery.errors import LoginFailed
 from recovery.machines.services import list_services
-from recovery.model import Credential, LoginFailed, Outcome, Secret, Transport, Verdict
+from recovery.model import Credential, Outcome, Secret, Transport, Verdict
+from recovery.requests import ProcessRequest, RebootRequest, RestartRequest
 from recovery.transports import connect
 from tests.machines.recovery.conftest import credential_for, target_of
 from tests.machines.recovery.machine import Machine

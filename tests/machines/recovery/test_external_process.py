@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from imap4.deadline import Deadline
-from recovery.actions.external_process import ProcessRequest, plan, run, sudoers_line
-from recovery.model import Outcome, PrivilegeMissing, UsageError, Verdict
+from recovery.actions.external_process import plan, run, sudoers_line
+from recovery.errors import PrivilegeMissing, UsageError
+from recovery.model import Outcome, Verdict
+from recovery.requests import ProcessRequest
 from recovery.transports.ssh.transport import SshTransport
 from tests.machines.recovery.conftest import Connect
 from tests.machines.recovery.machine import Machine, wait_for

@@ -13,15 +13,8 @@ from pathlib import Path
 import pytest
 
 from imap4.deadline import Deadline
-from recovery.model import (
-    ConnectFailed,
-    Credential,
-    HostKeyRejected,
-    LoginFailed,
-    RecoveryError,
-    Secret,
-    Target,
-)
+from recovery.errors import ConnectFailed, HostKeyRejected, LoginFailed, RecoveryError
+from recovery.model import Credential, Secret, Target
 from recovery.transports import connect
 from tests.machines.recovery.conftest import credential_for, target_of
 from tests.machines.recovery.machine import ADDRESS, Machine, free_port

@@ -17,7 +17,7 @@ from tests.machines.recovery.machine import as_root, wait_for
 ASK = """
 import sys
 from imap4.deadline import Deadline
-from recovery.model import RecoveryError
+from recovery.errors import RecoveryError
 from recovery.names import locate
 try:
     print(locate(sys.argv[1], None, Deadline(15)))

@@ -8,8 +8,10 @@ import sys
 import pytest
 
 from imap4.deadline import Deadline
-from recovery.actions.reboot_server import RebootRequest, plan, run
-from recovery.model import Outcome, PrivilegeMissing, Verdict
+from recovery.actions.reboot_server import plan, run
+from recovery.errors import PrivilegeMissing
+from recovery.model import Outcome, Verdict
+from recovery.requests import RebootRequest
 from tests.machines.recovery.machine import ADDRESS, Machine
 from tests.machines.recovery.test_restart_service import GREETING, way
 

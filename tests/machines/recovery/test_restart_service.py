@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from imap4.deadline import Deadline
-from recovery.actions.restart_service import RestartRequest, plan, run
-from recovery.model import Outcome, PrivilegeMissing, Step, Transport, UsageError, Verdict
+from recovery.actions.restart_service import plan, run
+from recovery.errors import PrivilegeMissing, UsageError
+from recovery.model import Outcome, Step, Transport, Verdict
+from recovery.requests import RestartRequest
 from recovery.transports import connect as connect_to
 from tests.machines.recovery.conftest import credential_for, target_of
 from tests.machines.recovery.machine import ADDRESS, Machine

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from imap4.deadline import Deadline
-from recovery.model import Credential, RecoveryError, Secret, Target
+from recovery.errors import RecoveryError
+from recovery.model import Credential, Secret, Target
 from recovery.transports.winrm.transport import WinRmTransport, link
 from tests.machines.winrm import powershell
 from tests.machines.winrm.endpoint import Endpoint

@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imap4.deadline import Deadline
-from recovery.actions.external_process import ProcessRequest, plan, run
-from recovery.model import ConnectFailed, Outcome, Transport, UsageError
+from recovery.actions.external_process import plan, run
+from recovery.errors import ConnectFailed, UsageError
+from recovery.model import Outcome, Transport
+from recovery.requests import ProcessRequest
 from recovery.transports import connect
 from tests.machines.winrm.endpoint import Endpoint
 from tests.machines.winrm.links import credential, target

@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from imap4.deadline import Deadline
-from recovery.actions.restart_service import RestartRequest, run
-from recovery.model import ConnectFailed, Credential, LoginFailed, Secret, Transport, UsageError, Verdict
+from recovery.actions.restart_service import run
+from recovery.errors import ConnectFailed, LoginFailed, UsageError
+from recovery.model import Credential, Secret, Transport, Verdict
+from recovery.requests import RestartRequest
 from recovery.transports import connect
 from tests.machines.winrm.endpoint import Endpoint
 from tests.machines.winrm.kdc import Acceptor, Realm, realm, why_not

@@ -9,8 +9,10 @@ import pytest
 
 from imap4.deadline import Deadline
 from recovery.actions import reboot_server
-from recovery.actions.reboot_server import RebootRequest, plan, run
-from recovery.model import Outcome, PrivilegeMissing, Transport, Verdict
+from recovery.actions.reboot_server import plan, run
+from recovery.errors import PrivilegeMissing
+from recovery.model import Outcome, Transport, Verdict
+from recovery.requests import RebootRequest
 from recovery.transports import connect
 from tests.machines.winrm.endpoint import Endpoint
 from tests.machines.winrm.links import credential, target

@@ -9,18 +9,10 @@ import time
 import pytest
 
 from imap4.deadline import Deadline
-from recovery.actions.restart_service import RestartRequest, plan, run
-from recovery.model import (
-    LoginFailed,
-    Outcome,
-    PrivilegeMissing,
-    Refused,
-    Secret,
-    Step,
-    Transport,
-    UsageError,
-    Verdict,
-)
+from recovery.actions.restart_service import plan, run
+from recovery.errors import LoginFailed, PrivilegeMissing, Refused, UsageError
+from recovery.model import Outcome, Secret, Step, Transport, Verdict
+from recovery.requests import RestartRequest
 from recovery.transports import connect
 from tests.machines.winrm import trouble
 from tests.machines.winrm.endpoint import Endpoint, Exchange

@@ -8,11 +8,8 @@ import secrets
 import pytest
 
 from imap4.deadline import Deadline
-from recovery.model import (
-    ConnectFailed,
-    Ended,
-    PrivilegeMissing,
-)
+from recovery.errors import ConnectFailed, PrivilegeMissing
+from recovery.model import Ended
 from tests.machines.winrm import soap, trouble
 from tests.machines.winrm.links import SCRIPT, Echo, connected
 from tests.machines.winrm.listeners import Site

@@ -15,15 +15,8 @@ import trustme
 from cryptography.hazmat.primitives import serialization
 
 from imap4.deadline import Deadline
-from recovery.model import (
-    DeadlineExceeded,
-    Ended,
-    HostKeyRejected,
-    LoginFailed,
-    Secret,
-    Target,
-    UsageError,
-)
+from recovery.errors import DeadlineExceeded, HostKeyRejected, LoginFailed, UsageError
+from recovery.model import Ended, Secret, Target
 from recovery.transports.winrm.transport import WinRmTransport, link
 from tests.machines.winrm import trouble
 from tests.machines.winrm.links import SCRIPT, Echo, connected, credential, refused, target

@@ -11,8 +11,10 @@ import pytest
 from winrm.protocol import Protocol
 
 from imap4.deadline import Deadline
-from recovery.actions.restart_service import RestartRequest, run
-from recovery.model import Credential, RecoveryError, Secret, Transport, Verdict
+from recovery.actions.restart_service import run
+from recovery.errors import RecoveryError
+from recovery.model import Credential, Secret, Transport, Verdict
+from recovery.requests import RestartRequest
 from recovery.transports import connect
 from tests.machines.winrm import soap, trouble
 from tests.machines.winrm.endpoint import Endpoint

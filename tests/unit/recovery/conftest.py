@@ -1,4 +1,4 @@
-"""Runs ``imap4-recovery`` as an engine or a person would, with files of its own and a stand-in far side."""
+"""Runs ``imap4-recovery`` as engines and people do, with files of its own; its machines are stand-ins."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from recovery.paths import Places
+from recovery.paths import Paths
 
-PROGRAM = Path(__file__).with_name("far_stand_in.py")
+PROGRAM = Path(__file__).with_name("machines_stand_in.py")
 ROOT = Path(__file__).parents[3]
 
 
@@ -38,34 +38,34 @@ class Recovery:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.places = Places(folder / "credentials", folder / "key", folder / "state")
-        self.log = folder / "far.log"
+        self.paths = Paths(folder / "credentials", folder / "key", folder / "state")
+        self.log = folder / "machines.log"
         self.password = secrets.token_urlsafe(24)
 
     def environment(
-        self, far: dict[str, Any] | None = None, environ: dict[str, str] | None = None
+        self, machines: dict[str, Any] | None = None, environ: dict[str, str] | None = None
     ) -> dict[str, str]:
         """The variables of a call."""
         return {
             "PATH": os.environ["PATH"],
             "HOME": str(self.folder),
             "PYTHONPATH": str(ROOT),
-            "IMAP4_RECOVERY_CREDENTIALS": str(self.places.credentials),
-            "IMAP4_RECOVERY_KEY": str(self.places.key),
-            "IMAP4_RECOVERY_STATE": str(self.places.state),
-            "FAR": json.dumps(far or {}),
-            "FAR_LOG": str(self.log),
+            "IMAP4_RECOVERY_CREDENTIALS": str(self.paths.credentials),
+            "IMAP4_RECOVERY_KEY": str(self.paths.key),
+            "IMAP4_RECOVERY_STATE": str(self.paths.state),
+            "MACHINES": json.dumps(machines or {}),
+            "MACHINES_LOG": str(self.log),
             **(environ or {}),
         }
 
     def start(
-        self, *arguments: str, far: dict[str, Any] | None = None, environ: dict[str, str] | None = None
+        self, *arguments: str, machines: dict[str, Any] | None = None, environ: dict[str, str] | None = None
     ) -> subprocess.Popen[str]:
         """Start a call and leave it running; the caller ends it."""
         pipe = subprocess.PIPE
         return subprocess.Popen(
             [sys.executable, PROGRAM, *arguments],
-            env=self.environment(far, environ),
+            env=self.environment(machines, environ),
             text=True,
             stdin=pipe,
             stdout=pipe,
@@ -77,15 +77,15 @@ class Recovery:
         self,
         *arguments: str,
         stdin: str = "",
-        far: dict[str, Any] | None = None,
+        machines: dict[str, Any] | None = None,
         environ: dict[str, str] | None = None,
     ) -> Ran:
-        process = self.start(*arguments, far=far, environ=environ)
+        process = self.start(*arguments, machines=machines, environ=environ)
         out, err = process.communicate(stdin, timeout=60)
         return Ran(process.returncode, out, err)
 
     def calls(self) -> list[dict[str, Any]]:
-        """What the far side was asked, in order."""
+        """What the machines were asked, in order."""
         return [json.loads(line) for line in self.log.read_text().splitlines()] if self.log.exists() else []
 
     def add_credential(self, name: str = "mail", *arguments: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from recovery import paths
-from recovery.paths import Places, find_places
+from recovery.paths import Paths, find_paths
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def as_user(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_root_has_the_systems_folders(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 0)
-    assert find_places({}) == Places(
+    assert find_paths({}) == Paths(
         Path("/etc/check_imap4/credentials"),
         Path("/etc/check_imap4/credentials.key"),
         Path("/var/lib/check_imap4"),
@@ -33,7 +33,7 @@ def test_the_engines_user_has_them_too_where_it_may(
 ) -> None:
     monkeypatch.setattr(paths, "SYSTEM_CONFIGURATION", tmp_path)
     monkeypatch.setattr(paths, "SYSTEM_STATE", tmp_path)
-    found = find_places({})
+    found = find_paths({})
     assert (found.credentials, found.state) == (tmp_path / "credentials", tmp_path)
 
 
@@ -56,15 +56,15 @@ def test_the_engines_user_has_them_too_where_it_may(
 def test_other_users_have_their_own(
     as_user: None, environ: dict[str, str], credentials: str, state: str
 ) -> None:
-    found = find_places(environ)
+    found = find_paths(environ)
     assert (str(found.credentials), str(found.state)) == (credentials, state)
 
 
 def test_an_option_wins_over_a_variable_and_a_named_key_over_systemds(tmp_path: Path) -> None:
     (tmp_path / paths.SYSTEMD_KEY).touch()
     environ = {"CREDENTIALS_DIRECTORY": str(tmp_path), "IMAP4_RECOVERY_STATE": "/y"}
-    found = find_places(environ)
+    found = find_paths(environ)
     assert (found.key, found.key_from_systemd) == (tmp_path / paths.SYSTEMD_KEY, True)
-    found = find_places({**environ, "IMAP4_RECOVERY_KEY": "/k"}, state="/z")
+    found = find_paths({**environ, "IMAP4_RECOVERY_KEY": "/k"}, state="/z")
     assert (str(found.key), found.key_from_systemd, str(found.state)) == ("/k", False, "/z")
-    assert str(find_places({"IMAP4_RECOVERY_KEY": "/k"}, key="/o").key) == "/o"
+    assert str(find_paths({"IMAP4_RECOVERY_KEY": "/k"}, key="/o").key) == "/o"

@@ -18,9 +18,9 @@ import pytest
 
 from recovery.history import entries as history_view
 from recovery.history.entries import Entry
-from recovery.history.history import opened
+from recovery.history.recoveries import opened
 from tests.unit.recovery.conftest import PROGRAM, Ran, Recovery
-from tests.unit.recovery.far_stand_in import DONE
+from tests.unit.recovery.machines_stand_in import DONE
 
 RESTART = ("restart-service", "--machine", "mail1", "--credential", "mail", "--service", "dovecot")
 REBOOT = ("reboot-server", "--machine", "mail1", "--credential", "mail")
@@ -40,7 +40,7 @@ def host(recovery: Recovery) -> Iterator[Recovery]:
 
 
 def entries(host: Recovery) -> list[Entry]:
-    with opened(host.places.state) as history:
+    with opened(host.paths.state) as history:
         numbers = [found.number for found in history_view.entries(history)]
         return [found for number in numbers if (found := history_view.entry(history, number))]
 
@@ -88,7 +88,7 @@ def test_by_hand_it_acts_at_once(host: Recovery) -> None:
     ],
 )
 def test_each_verdict_has_its_word_and_exit_code(host: Recovery, verdict: str, code: int, line: str) -> None:
-    assert host(*RESTART, far={"outcome": {"verdict": verdict, "summary": "fine"}}) == Ran(
+    assert host(*RESTART, machines={"outcome": {"verdict": verdict, "summary": "fine"}}) == Ran(
         code, line + "\n", ""
     )
     assert last(host)["state"] == verdict
@@ -108,21 +108,21 @@ def test_each_verdict_has_its_word_and_exit_code(host: Recovery, verdict: str, c
 def test_an_error_is_the_last_line_and_in_the_history(
     host: Recovery, kind: str, code: int, word: str
 ) -> None:
-    ran = host(*RESTART, far={"error": {"kind": kind, "text": "mail1:22 said no"}})
+    ran = host(*RESTART, machines={"error": {"kind": kind, "text": "mail1:22 said no"}})
     assert ran == Ran(code, f"{word} - {TITLE}: mail1:22 said no\n", "")
     assert last(host) == {"state": "failed", "reason": "asked for by hand", "summary": "mail1:22 said no"}
 
 
 def test_a_machine_that_has_no_address_is_a_failure_that_counts_for_no_limit(host: Recovery) -> None:
     ran = host(
-        *RESTART, far={"lost": True, "error": {"kind": "NameNotFound", "text": "mail1 has no address"}}
+        *RESTART, machines={"lost": True, "error": {"kind": "NameNotFound", "text": "mail1 has no address"}}
     )
     assert ran == Ran(2, f"CRITICAL - {TITLE}: mail1 has no address\n", "")
     [found] = entries(host)
     assert (found.texts["state"], found.started) == ("failed", None)
 
 
-def test_the_requests_reach_the_far_side_as_they_were_given(host: Recovery) -> None:
+def test_the_requests_reach_the_machine_as_they_were_given(host: Recovery) -> None:
     (host.folder / "input").write_bytes(b"in\0put")
     assert host(*RESTART, "postfix", "--no-dependents", "--settle", "1m", "--verify", "true -x").code == 0
     assert host(*REBOOT, "--min-uptime", "1h").last == f"OK - reboot-server on mail1: {DONE}"
@@ -138,7 +138,7 @@ def test_the_requests_reach_the_far_side_as_they_were_given(host: Recovery) -> N
         (
             {
                 "arguments": ["/bin/x", "CRITICAL", "--", "-v", "a 'b'\n$c ü"],
-                "environment": [["A", "b=c"], ["E", ""]],
+                "environment": {"A": "b=c", "E": ""},
                 "stdin": "b'in\\x00put'",
                 "cwd": "/srv",
                 "success_exit_status": [0, 3],
@@ -199,7 +199,7 @@ def test_a_server_that_greets_in_latin_1_is_repaired_too(host: Recovery) -> None
     output = os.fsdecode(b"--output=* BYE gr\xfc\xdfe [greeting.bye]")
     verdict = {"outcome": {"summary": "l\u00e4uft"}}
     ran = host(
-        *RESTART, *EVENT[:4], output, far=verdict, environ={"LC_ALL": "C", "PYTHONIOENCODING": "ascii"}
+        *RESTART, *EVENT[:4], output, machines=verdict, environ={"LC_ALL": "C", "PYTHONIOENCODING": "ascii"}
     )
     assert ran == Ran(0, f"OK - {TITLE}: l?uft\n", "")
     event = entries(host)[0].event
@@ -255,7 +255,7 @@ def test_a_restriction_is_asked_before_any_connection(
 def test_two_at_once_one_acts_and_one_skips(host: Recovery) -> None:
     gate = host.folder / "gate"
     os.mkfifo(gate)
-    first = host.start(*RESTART, *EVENT, far={"wait": str(gate)})
+    first = host.start(*RESTART, *EVENT, machines={"wait": str(gate)})
     until(lambda: any(call["call"] == "run" for call in host.calls()))
     for arguments in ((*RESTART, *EVENT), RESTART):
         line = host(*arguments, "--machine", "mail1.example.org").last
@@ -263,7 +263,7 @@ def test_two_at_once_one_acts_and_one_skips(host: Recovery) -> None:
             "OK - restart-service dovecot on mail1.example.org: skipped: "
             "the machine is busy: recovery 1 (restart-service) since "
         )
-    elsewhere = host(*REBOOT, "--machine", "mail2", far={"address": "192.0.2.2"})
+    elsewhere = host(*REBOOT, "--machine", "mail2", machines={"address": "192.0.2.2"})
     assert elsewhere.last == f"OK - reboot-server on mail2: {DONE}"
     gate.write_text("")
     assert first.communicate(timeout=30)[0] == f"OK - {TITLE}: {DONE}\n"
@@ -273,7 +273,7 @@ def test_two_at_once_one_acts_and_one_skips(host: Recovery) -> None:
 def test_what_was_killed_is_told_at_the_next_start_and_leaves_no_lock(host: Recovery) -> None:
     gate = host.folder / "gate"
     os.mkfifo(gate)
-    process = host.start(*RESTART, far={"wait": str(gate)})
+    process = host.start(*RESTART, machines={"wait": str(gate)})
     until(lambda: [len(entry.steps) for entry in entries(host)[:1]] == [2])
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
@@ -290,7 +290,7 @@ def test_what_was_killed_is_told_at_the_next_start_and_leaves_no_lock(host: Reco
 def test_a_signal_is_told_and_written_down(host: Recovery, number: signal.Signals) -> None:
     gate = host.folder / "gate"
     os.mkfifo(gate)
-    process = host.start(*RESTART, far={"wait": str(gate)})
+    process = host.start(*RESTART, machines={"wait": str(gate)})
     until(lambda: [len(entry.steps) for entry in entries(host)[:1]] == [2])
     process.send_signal(number)
     out, err = process.communicate(timeout=30)
@@ -302,7 +302,7 @@ def test_a_signal_is_told_and_written_down(host: Recovery, number: signal.Signal
 def test_detached_it_outlives_the_engines_kill_and_reaches_the_history(host: Recovery) -> None:
     gate = host.folder / "gate"
     os.mkfifo(gate)
-    process = host.start(*RESTART, *EVENT, "--detach", far={"wait": str(gate)})
+    process = host.start(*RESTART, *EVENT, "--detach", machines={"wait": str(gate)})
     out, err = process.communicate(timeout=30)  # ends only when nobody holds its streams any more
     assert (process.returncode, err) == (0, "")
     assert out == (
@@ -334,7 +334,7 @@ def test_detached_it_fills_tokens_from_the_event_that_began_it(host: Recovery) -
 
 
 def test_a_secret_that_a_machine_prints_reaches_nobody(host: Recovery) -> None:
-    far = {
+    machines = {
         "echo_secret": "password",
         "outcome": {
             "summary": f"said {host.password}",
@@ -343,21 +343,21 @@ def test_a_secret_that_a_machine_prints_reaches_nobody(host: Recovery) -> None:
         },
     }
     for arguments in ((*RESTART, "-v"), (*RESTART, "--json", "-v")):
-        ran = host(*arguments, far=far)
+        ran = host(*arguments, machines=machines)
         assert ran.code == 0
         assert host.password not in ran.out + ran.err
         assert "said ***" in ran.out
     for error in ({"error": {"kind": "LoginFailed", "text": f"no {host.password}"}}, {"bug": host.password}):
-        ran = host(*RESTART, far=error)
+        ran = host(*RESTART, machines=error)
         assert ran.code == 2
         assert host.password not in ran.out + ran.err
 
 
 def test_a_bug_is_one_line_and_ends_the_entry(host: Recovery) -> None:
-    ran = host(*RESTART, far={"bug": "oh"})
+    ran = host(*RESTART, machines={"bug": "oh"})
     assert (ran.code, ran.err) == (2, "")
     assert ran.out.startswith(
-        f"CRITICAL - {TITLE}: internal error, please report it: ValueError at far_stand_in.py:"
+        f"CRITICAL - {TITLE}: internal error, please report it: ValueError at machines_stand_in.py:"
     )
     assert last(host)["state"] == "failed"
 
@@ -365,7 +365,7 @@ def test_a_bug_is_one_line_and_ends_the_entry(host: Recovery) -> None:
 def test_no_secret_is_on_any_command_line_or_in_any_environment(host: Recovery) -> None:
     gate = host.folder / "gate"
     os.mkfifo(gate)
-    assert host(*RESTART, "--detach", far={"wait": str(gate)}).code == 0
+    assert host(*RESTART, "--detach", machines={"wait": str(gate)}).code == 0
     until(lambda: any(call["call"] == "run" for call in host.calls()))
     seen = 0
     for process in Path("/proc").glob("[0-9]*"):
@@ -413,10 +413,10 @@ def test_verbose_prints_steps_before_the_last_line(host: Recovery) -> None:
 
 
 def test_verbose_prints_what_a_process_printed(host: Recovery) -> None:
-    far = {
+    machines = {
         "outcome": {"summary": "exit status 0", "facts_after": {"stdout": "one\ntwo\x1b[0m\n", "stderr": ""}}
     }
-    assert host(*PROCESS, "-v", "--", "/bin/x", far=far).out.splitlines()[2:] == [
+    assert host(*PROCESS, "-v", "--", "/bin/x", machines=machines).out.splitlines()[2:] == [
         *("stdout: one", "stdout: two [0m", "OK - external-process /bin/x on mail1: exit status 0")
     ]
 
@@ -448,8 +448,8 @@ def test_json_is_one_document_with_everything(host: Recovery) -> None:
 
 
 def test_a_machines_text_cannot_break_the_line(host: Recovery) -> None:
-    far = {"outcome": {"summary": "a\nb\x1b[31m | load=1\u202e"}}
-    assert host(*RESTART, far=far).out == f"OK - {TITLE}: a b [31m / load=1\n"
+    machines = {"outcome": {"summary": "a\nb\x1b[31m | load=1\u202e"}}
+    assert host(*RESTART, machines=machines).out == f"OK - {TITLE}: a b [31m / load=1\n"
 
 
 @pytest.mark.parametrize(
@@ -495,18 +495,18 @@ def test_a_mistake_is_one_clear_line(host: Recovery, arguments: tuple[str, ...],
 
 def test_an_unknown_credential_is_told_and_written_down(host: Recovery) -> None:
     ran = host(*RESTART, "--credential", "male")
-    text = f"there is no credential 'male' in {host.places.credentials}; it holds mail"
+    text = f"there is no credential 'male' in {host.paths.credentials}; it holds mail"
     assert ran == Ran(3, f"UNKNOWN - {TITLE}: {text}\n", "")
     assert last(host) == {"state": "failed", "reason": text, "summary": text}
 
 
 def test_a_damaged_history_is_told_and_nothing_is_tried(host: Recovery) -> None:
-    host.places.state.mkdir(exist_ok=True)
-    (host.places.state / "history.db").write_bytes(b"no database " * 100)
+    host.paths.state.mkdir(exist_ok=True)
+    (host.paths.state / "history.db").write_bytes(b"no database " * 100)
     ran = host(*RESTART)
     assert (ran.code, ran.out) == (3, "")
     assert ran.err == (
-        f"imap4-recovery: the history {host.places.state}/history.db is damaged (file is not a database); "
+        f"imap4-recovery: the history {host.paths.state}/history.db is damaged (file is not a database); "
         "it is left as it is: restore it from a backup, or move it away to begin a new one\n"
     )
     assert host.calls() == []
@@ -536,17 +536,17 @@ def test_history_lists_and_shows(host: Recovery) -> None:
     assert "      0.5 s  restart: asked" in shown
     assert json.loads(host("history", "show", "2", "--json").out)["event"]["state"] == "OK"
     assert host("history", "show", "3").err == (
-        f"imap4-recovery: there is no entry 3 in {host.places.state}/history.db\n"
+        f"imap4-recovery: there is no entry 3 in {host.paths.state}/history.db\n"
     )
     assert host("history", "prune", "--older-than", "1d").out == "Removed 0 entries older than 1d.\n"
     assert host("history", "prune", "--older-than", "1h").code == 3
 
 
 def test_history_never_sends_a_machines_control_characters_to_the_terminal(host: Recovery) -> None:
-    far = {
+    machines = {
         "outcome": {"summary": "a\x1b]0;title\x07", "facts_after": {"stdout": "one\n\x1b[2Jtwo\n", "x": None}}
     }
-    host(*PROCESS, "--", "/bin/x", far=far)
+    host(*PROCESS, "--", "/bin/x", machines=machines)
     shown = host("history", "show", "1").out
     assert "\x1b" not in shown + host("history", "list").out
     assert "  facts after: stdout: one\n  facts after: stdout:  [2Jtwo\n" in shown

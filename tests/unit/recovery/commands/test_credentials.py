@@ -47,7 +47,7 @@ def test_a_password_from_standard_input_is_stored(recovery: Recovery) -> None:
         stdin=recovery.password + "\n",
     )
     assert ran == Ran(0, "Added mail.\n", "")
-    assert Store(recovery.places).get("mail").password == Secret(recovery.password)
+    assert Store(recovery.paths).get("mail").password == Secret(recovery.password)
 
 
 def test_without_restrictions_it_is_said_to_be_of_no_use_yet(recovery: Recovery) -> None:
@@ -70,7 +70,7 @@ def test_a_password_from_a_descriptor_is_stored(recovery: Recovery) -> None:
     ).returncode
     os.close(reading)
     assert status == 0
-    assert Store(recovery.places).get("mail").password == Secret(recovery.password)
+    assert Store(recovery.paths).get("mail").password == Secret(recovery.password)
 
 
 def test_a_password_is_asked_for_twice_and_not_shown(recovery: Recovery) -> None:
@@ -88,7 +88,7 @@ def test_a_password_is_asked_for_twice_and_not_shown(recovery: Recovery) -> None
     os.close(terminal)
     os.waitpid(child, 0)
     assert recovery.password.encode() not in seen
-    assert Store(recovery.places).get("mail").password == Secret(recovery.password)
+    assert Store(recovery.paths).get("mail").password == Secret(recovery.password)
 
 
 def test_without_a_terminal_nothing_is_asked(recovery: Recovery) -> None:
@@ -104,7 +104,7 @@ def test_a_key_is_imported_or_stays_where_it_is(recovery: Recovery) -> None:
     assert recovery(*add, "a", "--private-key-import", str(path)).code == 0
     assert recovery(*add, "b", "--private-key-file", str(path)).code == 0
     assert recovery(*add, "c", "--private-key-stdin", stdin=path.read_text()).code == 0
-    held = Store(recovery.places).load()
+    held = Store(recovery.paths).load()
     assert held["a"].private_key == held["c"].private_key == Secret(path.read_text())
     assert held["b"].private_key_file == str(path)
     assert {one.method for one in held.values()} == {"ssh-key"}
@@ -122,7 +122,7 @@ def test_a_key_with_its_passphrase_is_tried_before_it_is_stored(recovery: Recove
         "the passphrase is wrong, or it is not in OpenSSH or PEM form\n",
     )
     assert recovery(*add, "--passphrase-stdin", stdin=passphrase).code == 0
-    assert Store(recovery.places).get("mail").passphrase == Secret(passphrase)
+    assert Store(recovery.paths).get("mail").passphrase == Secret(passphrase)
 
 
 def test_the_wrong_half_of_a_key_is_refused(recovery: Recovery) -> None:
@@ -170,18 +170,18 @@ def test_set_changes_what_is_named_and_nothing_else(recovery: Recovery) -> None:
         "credentials", "set", "mail", "--become", "--machines", "192.0.2.0/24", "--account", ".\\me"
     )
     assert ran == Ran(0, "Changed mail.\n", "")
-    held = Store(recovery.places).get("mail")
+    held = Store(recovery.paths).get("mail")
     assert (held.become, held.machines, held.account) == (True, ("192.0.2.0/24",), ".\\me")
     assert held.password == Secret(recovery.password)
     assert recovery("credentials", "set", "mail", "--no-become").code == 0
-    assert not Store(recovery.places).get("mail").become
+    assert not Store(recovery.paths).get("mail").become
 
 
 def test_a_new_kind_of_secret_replaces_the_old_one(recovery: Recovery) -> None:
     recovery.add_credential()
     path = key_file(recovery.folder)
     assert recovery("credentials", "set", "mail", "--private-key-import", str(path)).code == 0
-    held = Store(recovery.places).get("mail")
+    held = Store(recovery.paths).get("mail")
     assert (held.method, held.password) == ("ssh-key", None)
 
 
@@ -189,7 +189,7 @@ def test_remove_removes_one(recovery: Recovery) -> None:
     recovery.add_credential("one")
     recovery.add_credential("two")
     assert recovery("credentials", "remove", "one") == Ran(0, "Removed one.\n", "")
-    assert list(Store(recovery.places).load()) == ["two"]
+    assert list(Store(recovery.paths).load()) == ["two"]
 
 
 def test_rekey_says_what_to_do_next(recovery: Recovery) -> None:
@@ -197,7 +197,7 @@ def test_rekey_says_what_to_do_next(recovery: Recovery) -> None:
     ran = recovery("credentials", "rekey")
     assert ran.code == 0
     assert ran.out.endswith(". Back up the key file apart from the store.\n")
-    assert Store(recovery.places).get("mail").password == Secret(recovery.password)
+    assert Store(recovery.paths).get("mail").password == Secret(recovery.password)
 
 
 def test_test_logs_in_and_says_what_it_found(recovery: Recovery) -> None:
@@ -251,7 +251,7 @@ def test_a_mistake_is_one_clear_line(recovery: Recovery, arguments: tuple[str, .
     ran = recovery("credentials", *arguments)
     assert (ran.code, ran.out, ran.err.count("\n")) == (3, "", 1)
     assert error in ran.err
-    assert not recovery.places.credentials.exists()
+    assert not recovery.paths.credentials.exists()
 
 
 def test_a_name_is_not_taken_twice(recovery: Recovery) -> None:
@@ -261,7 +261,7 @@ def test_a_name_is_not_taken_twice(recovery: Recovery) -> None:
         3,
         "imap4-recovery: there is a credential mail already; change it with credentials set\n",
     )
-    assert Store(recovery.places).get("mail").password == Secret(recovery.password)
+    assert Store(recovery.paths).get("mail").password == Secret(recovery.password)
 
 
 def test_two_programs_at_once_lose_nothing(recovery: Recovery) -> None:
@@ -272,4 +272,4 @@ def test_two_programs_at_once_lose_nothing(recovery: Recovery) -> None:
     for process in processes:
         process.communicate("secret\n", timeout=60)
     assert [process.returncode for process in processes] == [0] * 6
-    assert sorted(Store(recovery.places).load()) == names
+    assert sorted(Store(recovery.paths).load()) == names

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from recovery.credentials.restrictions import check, matches, read_actions, read_machines
-from recovery.model import Credential, Refused, Target, UsageError
+from recovery.errors import Refused, UsageError
+from recovery.model import Credential, Target
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from imap4.causes import ANY_ACTION, CAUSES
 from recovery.credentials.restrictions import ACTIONS
 from recovery.decision.causes import CauseSet, cause_of
-from recovery.model import UsageError
+from recovery.errors import UsageError
 
 
 @pytest.mark.parametrize(

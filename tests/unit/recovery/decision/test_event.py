@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from recovery.decision.event import Event, read_event
-from recovery.model import UsageError
+from recovery.errors import UsageError
 
 NAGIOS = {
     "NAGIOS_HOSTNAME": "mail1",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from recovery.decision.ranges import Range, Rate, duration, spell
-from recovery.model import UsageError
+from recovery.errors import UsageError
 
 
 @pytest.mark.parametrize(

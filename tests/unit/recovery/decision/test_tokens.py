@@ -6,7 +6,7 @@ import pytest
 
 from recovery.decision.event import Event
 from recovery.decision.tokens import fill
-from recovery.model import UsageError
+from recovery.errors import UsageError
 
 EVENT = Event(
     host="mail1",

@@ -17,7 +17,7 @@ import pytest
 from recovery.execution.detached import systemd_run_command
 from tests.unit.recovery.commands.test_actions import EVENT, RESTART, TITLE, entries, until
 from tests.unit.recovery.conftest import Ran, Recovery
-from tests.unit.recovery.far_stand_in import DONE
+from tests.unit.recovery.machines_stand_in import DONE
 
 NAGIOS = {
     "NAGIOS_HOSTNAME": "mail",
@@ -98,17 +98,17 @@ def reports(host: Recovery) -> list[list[str]]:
 def test_the_last_line_becomes_a_comment(
     host: Recovery, engine: CommandFile, verdict: str, code: int, line: str
 ) -> None:
-    far = {"outcome": {"verdict": verdict, "summary": "fine"}}
-    assert host(*ASKED, far=far, environ=engine.environment) == Ran(code, line + "\n", "")
+    machines = {"outcome": {"verdict": verdict, "summary": "fine"}}
+    assert host(*ASKED, machines=machines, environ=engine.environment) == Ran(code, line + "\n", "")
     assert engine.read() == [comment(f"{line} (recovery 1)")]
     assert reports(host) == [["a comment on mail/Mail; Berlin"]]
 
 
 def test_an_error_becomes_a_comment(host: Recovery, engine: CommandFile) -> None:
     for kind, lost in (("LoginFailed", False), ("NameNotFound", True)):
-        far = {"lost": lost, "error": {"kind": kind, "text": "mail1 said no"}}
+        machines = {"lost": lost, "error": {"kind": kind, "text": "mail1 said no"}}
         arguments = (*ASKED, "--cooldown", "none")
-        assert host(*arguments, far=far, environ=engine.environment).code == 2
+        assert host(*arguments, machines=machines, environ=engine.environment).code == 2
     assert engine.read() == [
         comment(f"CRITICAL - {TITLE}: mail1 said no (recovery {number})") for number in (1, 2)
     ]
@@ -215,7 +215,7 @@ def test_json_and_verbose_say_what_was_reported(host: Recovery, engine: CommandF
 def test_a_recovery_that_was_killed_is_told_by_the_next_one(host: Recovery, engine: CommandFile) -> None:
     gate = host.folder / "gate"
     os.mkfifo(gate)
-    process = host.start(*ASKED, far={"wait": str(gate)}, environ=engine.environment)
+    process = host.start(*ASKED, machines={"wait": str(gate)}, environ=engine.environment)
     until(lambda: bool(host.calls()) and [len(entry.steps) for entry in entries(host)[:1]] == [2])
     process.kill()
     process.communicate()

@@ -1,4 +1,4 @@
-"""The history: limits and places reserved as one, interrupted recoveries found, kill -9 survived."""
+"""The history: limits and paths reserved as one, interrupted recoveries found, kill -9 survived."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ import pytest
 from recovery.decision.event import Event
 from recovery.decision.policy import Act, Decision, Facts, Rules, Skip, decide
 from recovery.decision.ranges import Rate
+from recovery.errors import RecoveryError, UsageError
 from recovery.history import entries as history_view
-from recovery.history.history import Asked, History
-from recovery.model import Outcome, RecoveryError, Step, UsageError, Verdict
+from recovery.history.recoveries import Asked, History
+from recovery.model import Outcome, Step, Verdict
 from tests.unit.recovery.crash import at_every_line
 
 EVENT = Event(state="CRITICAL", state_type="HARD", output="x [connect.refused]")
@@ -185,7 +186,7 @@ def test_two_at_once_never_share_the_last_place(tmp_path: Path) -> None:
 _RECOVERY = """
 import sys
 from pathlib import Path
-from recovery.history.history import Asked, History
+from recovery.history.recoveries import Asked, History
 from recovery.model import Step
 from recovery.decision.policy import Act
 history = History(Path(sys.argv[1]))
@@ -234,7 +235,7 @@ def test_a_crash_at_any_line_leaves_a_history_that_goes_on(tmp_path: Path) -> No
         history.finish(number, DONE)
 
     states = []
-    for line in at_every_line(work, "recovery.history.history", "recovery.history.database"):
+    for line in at_every_line(work, "recovery.history.recoveries", "recovery.history.database"):
         history = History(tmp_path)
         history.find_interrupted()
         states = [found.texts["state"] for found in history_view.entries(history)]

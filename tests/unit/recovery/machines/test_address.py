@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from imap4.deadline import Deadline
+from recovery.errors import NameNotFound, UsageError
 from recovery.machines.address import locate
 from recovery.machines.netbios import is_netbios_name, lookup
-from recovery.model import NameNotFound, Target, UsageError
+from recovery.model import Target
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What the far side computes without a machine: parsing, ordering, wording."""
+"""What is computed without a machine: parsing, ordering, wording."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from pathlib import Path
 import pytest
 
 from imap4.deadline import Deadline
-from recovery.actions.external_process import ProcessRequest, facts, judge, sudoers_line
-from recovery.actions.reboot_server import RebootRequest, refuse
+from recovery.actions.external_process import facts, judge, sudoers_line
+from recovery.actions.reboot_server import refuse
 from recovery.actions.steps import Story, in_time, printable
 from recovery.actions.verify import conclude, parse, verify
+from recovery.errors import UsageError
 from recovery.machines.services import matches
-from recovery.model import CommandResult, Ended, UsageError, Verdict
+from recovery.model import CommandResult, Ended, Verdict
 from recovery.platforms import MachineFacts, check_name
 from recovery.platforms.linux import parse_machine
 from recovery.platforms.systemd import Systemd, parse_show
 from recovery.platforms.sysv import SysV, parse_facts, start_order
+from recovery.requests import ProcessRequest, RebootRequest
 from recovery.transports.link import sudoers_lines
 
 

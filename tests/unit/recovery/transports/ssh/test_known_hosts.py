@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from recovery.model import HostKeyRejected
+from recovery.errors import HostKeyRejected
 from recovery.transports.ssh.known_hosts import KnownHosts, fingerprint, parse
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from recovery.model import Ended, UsageError
+from recovery.errors import UsageError
+from recovery.model import Ended
 from recovery.transports.ssh import remote_shell
 from recovery.transports.ssh.remote_shell import Report, parse_report
 
