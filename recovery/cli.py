@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from io import TextIOWrapper
 
 from imap4 import __version__
+from imap4.children import count_exit_codes
 from recovery.commands.parsing import Parser
 from recovery.errors import RecoveryError, UsageError
 from recovery.machines.interface import Machines
@@ -54,6 +55,7 @@ def main(argv: Sequence[str] | None = None, machines: Machines | None = None) ->
     Returns:
         the exit code: 0 done or skipped, 1 not proven, 2 failed, 3 usage.
     """
+    count_exit_codes()
     arguments = list(sys.argv[1:] if argv is None else argv)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imap4.children import count_exit_codes
 from imap4.monitor.options import USAGE, make_parser
 
 if TYPE_CHECKING:
@@ -180,6 +181,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code comes back. A wrong option or a bad file is one clear line."""
+    count_exit_codes()
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given[:1] == ["pace"]:
         # Runs at every failing test: it loads nothing that it does not need.

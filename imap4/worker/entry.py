@@ -9,9 +9,12 @@ from __future__ import annotations
 import sys
 from typing import NoReturn
 
+from imap4.children import count_exit_codes
+
 
 def run() -> NoReturn:
     """The program."""
+    count_exit_codes()
     if sys.argv[1:2] == ["sweep"]:
         from imap4.worker.sweep.cli import main
 

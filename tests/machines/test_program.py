@@ -140,6 +140,18 @@ def test_verbose_levels_add_lines_and_keep_the_first() -> None:
     assert lines[3] == [*lines[2], "S:", "C:", "S:", "S:"]
 
 
+@pytest.mark.parametrize(("greeting", "code"), [("* OK ready", 0), ("* OK other", 2)])
+def test_pattern_is_judged_where_the_caller_ignores_sigchld(greeting: str, code: int) -> None:
+    def script(peer: Peer) -> None:
+        peer.send(f"{greeting}\r\n")
+        peer.logout()
+
+    ignoring = ("/bin/sh", "-c", "trap '' CHLD; exec \"$@\"", "sh")
+    with ScriptedServer(script) as server:
+        result = run("-H", "127.0.0.1", "-p", str(server.port), "-e", "(rea|stea)dy+", prefix=ignoring)
+    assert result.code == code
+
+
 def test_hint_says_what_to_do() -> None:
     with ScriptedServer(lambda peer: peer.send("* BYE\r\n")) as server:
         result = run("-H", "127.0.0.1", "-p", str(server.port), "-v")
