@@ -1,9 +1,34 @@
-"""What can be asked for: one frozen request for each action, as the command line or a definition named it."""
+"""What can be asked for, as frozen data: the command line is read into it at the door, and only there."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+from recovery.decision.event import Event
+from recovery.decision.policy import Rules
+from recovery.paths import Paths
+
+
+@dataclass(frozen=True)
+class AccessRequest:
+    """Which machine, as whom, and for how long: names, of which nothing was looked up yet."""
+
+    machine: str
+    """FQDN, NetBIOS name or IP address."""
+    credential: str
+    """The name of a stored credential."""
+    timeout: float
+    """Seconds for everything together."""
+    port: int | None = None
+    known_hosts: tuple[str, ...] | None = None
+    """SSH: files of host keys; None is the user's and the system's."""
+    scheme: str | None = None
+    """WinRM: ``https`` or ``http``; None is HTTPS, but HTTP on port 5985."""
+    ca_file: str | None = None
+    """WinRM: PEM certificates to trust; None is the usual file, or else the system's."""
+    become: bool = False
+    """Whether to use sudo also where the credential does not say so."""
 
 
 @dataclass(frozen=True)
@@ -35,4 +60,53 @@ class ProcessRequest:
     success_exit_status: tuple[int, ...] = (0,)
 
 
+@dataclass(frozen=True)
+class ProcessTemplate:
+    """A :class:`ProcessRequest` before its tokens are filled from an event, and before its input is read."""
+
+    arguments: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    stdin_file: str | None = None
+    cwd: str | None = None
+    success_exit_status: tuple[int, ...] = (0,)
+
+
 ActionRequest = RestartRequest | RebootRequest | ProcessRequest
+
+
+@dataclass(frozen=True)
+class OutputOptions:
+    """What is printed besides the last line, and how."""
+
+    json: bool = False
+    verbose: bool = False
+    explain: bool = False
+    """Whether each rule's answer is told."""
+
+
+@dataclass(frozen=True)
+class RecoveryRequest:
+    """One call of an action, whole: what travels from the command line to the last line."""
+
+    action: str
+    """``restart-service``, ``reboot-server`` or ``external-process``."""
+    subject: str
+    """The services or the program; empty for a reboot."""
+    work: RestartRequest | RebootRequest | ProcessTemplate
+    access: AccessRequest
+    event: Event | None
+    """What the engine said; None is a person at work."""
+    rules: Rules
+    paths: Paths
+    verify: str | None = None
+    """A plugin command whose exit code 0 proves the repair."""
+    output: OutputOptions = OutputOptions()
+    dry_run: bool = False
+    detach: bool = False
+    taken_over: int | None = None
+    """The number of the recovery that this process goes on with, in the background."""
+
+    @property
+    def title(self) -> str:
+        """``restart-service dovecot on mail1``."""
+        return f"{self.action} {self.subject}".strip() + f" on {self.access.machine}"

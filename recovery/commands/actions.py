@@ -1,25 +1,22 @@
-"""``imap4-recovery restart-service | reboot-server | external-process``: options -> a job -> exit code."""
+"""``imap4-recovery restart-service | reboot-server | external-process``: options -> request -> exit code."""
 
 from __future__ import annotations
 
 import argparse
 import re
 import shlex
-from pathlib import Path
 from typing import Any
 
-from recovery.commands.event_options import add_event, add_rules
-from recovery.commands.parsing import add_files, add_machine, kind, number
-from recovery.decision.event import Event
+from recovery.commands.event_options import add_event, add_rules, event_of, rules_of
+from recovery.commands.parsing import access_of, add_files, add_machine, kind, number, paths_of
 from recovery.decision.ranges import duration
 from recovery.errors import UsageError
-from recovery.execution.job import Job
+from recovery.execution.perform import perform
 from recovery.machines.interface import Machines
-from recovery.requests import ActionRequest, ProcessRequest, RebootRequest, RestartRequest
+from recovery.requests import OutputOptions, ProcessTemplate, RebootRequest, RecoveryRequest, RestartRequest
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _SERVICE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9:_.@\\$ -]{0,255}", re.ASCII)
-_STDIN_LIMIT = 16 * 1024 * 1024
 
 _ENDING = """\
 exit codes: 0 done and proven, or skipped; 1 done but not proven; 2 failed; 3 wrong options or a bad file.
@@ -64,7 +61,7 @@ def add_parser(commands: Any) -> None:
     restart.add_argument(
         "--settle", type=kind(duration), default=3.0, metavar="TIME", help="how long they must stay up (3s)"
     )
-    restart.set_defaults(subject=lambda options: " ".join(options.services), request=_restart)
+    restart.set_defaults(subject=lambda options: " ".join(options.services), work=_restart)
 
     reboot = _common(commands, "reboot-server", "reboot the machine and wait for it", _REBOOT, 600.0)
     reboot.add_argument(
@@ -74,7 +71,7 @@ def add_parser(commands: Any) -> None:
         metavar="TIME",
         help="refuse where it came up less than this ago (10m)",
     )
-    reboot.set_defaults(subject=lambda options: "", request=_reboot)
+    reboot.set_defaults(subject=lambda options: "", work=_reboot)
     _add_process(commands)
 
 
@@ -98,7 +95,7 @@ def _add_process(commands: Any) -> None:
         metavar="LIST",
         help="exit statuses that are success, such as 0,3 (0)",
     )
-    process.set_defaults(subject=_process_subject, request=_process)
+    process.set_defaults(subject=_process_subject, work=_process)
 
 
 def _common(commands: Any, name: str, text: str, description: str, timeout: float) -> argparse.ArgumentParser:
@@ -134,26 +131,47 @@ def _common(commands: Any, name: str, text: str, description: str, timeout: floa
 
 def run(options: argparse.Namespace, machines: Machines) -> int:
     """Perform the action that the options name."""
-    from recovery.execution.perform import perform
-
-    return perform(Job(options, options.action, options.subject(options)), machines)
+    return perform(request_of(options), machines)
 
 
-def _restart(options: argparse.Namespace, event: Event | None) -> ActionRequest:
+def request_of(options: argparse.Namespace) -> RecoveryRequest:
+    """The request that the options make; the event is read here, too.
+
+    Raises:
+        UsageError: the options contradict each other, or what the engine said is no event.
+    """
+    subject = options.subject(options)
+    # The event of a recovery that is taken over is in the history: this process has no engine's variables.
+    event = event_of(options) if options.taken_over is None else None
+    return RecoveryRequest(
+        action=options.action,
+        subject=subject,
+        work=options.work(options),
+        access=access_of(options, become=options.become),
+        event=event,
+        rules=rules_of(options),
+        paths=paths_of(options),
+        verify=options.verify,
+        output=OutputOptions(options.json, options.verbose, options.explain),
+        dry_run=options.dry_run,
+        detach=options.detach,
+        taken_over=options.taken_over,
+    )
+
+
+def _restart(options: argparse.Namespace) -> RestartRequest:
     return RestartRequest(tuple(options.services), not options.no_dependents, options.settle)
 
 
-def _reboot(options: argparse.Namespace, event: Event | None) -> ActionRequest:
+def _reboot(options: argparse.Namespace) -> RebootRequest:
     return RebootRequest(options.min_uptime)
 
 
-def _process(options: argparse.Namespace, event: Event | None) -> ActionRequest:
-    from recovery.decision.tokens import fill
-
-    return ProcessRequest(
-        fill(options.command, event),
+def _process(options: argparse.Namespace) -> ProcessTemplate:
+    return ProcessTemplate(
+        tuple(options.command),
         dict(options.env),
-        _read_stdin(options.stdin_file) if options.stdin_file else b"",
+        options.stdin_file,
         options.cwd,
         options.success_exit_status,
     )
@@ -164,17 +182,6 @@ def _process_subject(options: argparse.Namespace) -> str:
     if not options.command:
         raise UsageError("imap4-recovery external-process: give the command after --, such as: -- /bin/true")
     return str(options.command[0])
-
-
-def _read_stdin(name: str) -> bytes:
-    try:
-        with Path(name).open("rb") as file:
-            data = file.read(_STDIN_LIMIT + 1)
-    except OSError as error:
-        raise UsageError(f"--stdin-file: cannot read {name}: {error.strerror}") from None
-    if len(data) > _STDIN_LIMIT:
-        raise UsageError(f"--stdin-file: {name} is longer than {_STDIN_LIMIT // 1048576} MiB")
-    return data
 
 
 def _service(text: str) -> str:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import fields, replace
 from typing import Any
 
-from recovery.commands.parsing import Parser, add_files, add_machine, descriptor, kind, paths_of
+from imap4.deadline import Deadline
+from recovery.commands.credential_parts import parts_of
+from recovery.commands.parsing import Parser, access_of, add_files, add_machine, descriptor, kind, paths_of
 from recovery.credentials.login_methods import METHODS
 from recovery.credentials.restrictions import read_actions, read_machines
+from recovery.credentials.store import Store, check_name, check_whole
 from recovery.errors import UsageError
-from recovery.machines.interface import Access, Machines
-from recovery.machines.target import find_target
+from recovery.machines.access import permitted_access
+from recovery.machines.interface import Machines
 from recovery.model import Credential
 
 _ABOUT = """\
@@ -125,9 +129,6 @@ def _add_secret(parser: argparse.ArgumentParser, name: str, what: str) -> None:
 
 def add(options: argparse.Namespace, machines: Machines) -> int:
     """Add one that is not there yet."""
-    from recovery.commands.credential_parts import parts_of
-    from recovery.credentials.store import Store, check_name, check_whole
-
     check_name(options.name)
     store = Store(paths_of(options))
     if options.name in store.load():
@@ -144,9 +145,6 @@ def add(options: argparse.Namespace, machines: Machines) -> int:
 
 def change(options: argparse.Namespace, machines: Machines) -> int:
     """Change the parts that are named."""
-    from recovery.commands.credential_parts import parts_of
-    from recovery.credentials.store import Store, check_whole
-
     store = Store(paths_of(options))
     # Secrets are asked for before the lock is taken: a person at a prompt must not block other writers.
     before = store.get(options.name)
@@ -165,8 +163,6 @@ def change(options: argparse.Namespace, machines: Machines) -> int:
 
 def merge(held: Credential, before: Credential, after: Credential) -> Credential:
     """``held`` with what changed between ``before`` and ``after``: another writer's parts stay."""
-    from dataclasses import fields, replace
-
     changed = {
         field.name: getattr(after, field.name)
         for field in fields(Credential)
@@ -184,8 +180,6 @@ def _warning(credential: Credential) -> str:
 
 def remove(options: argparse.Namespace, machines: Machines) -> int:
     """Remove one."""
-    from recovery.credentials.store import Store
-
     store = Store(paths_of(options))
     store.get(options.name)
     with store.change() as held:
@@ -196,8 +190,6 @@ def remove(options: argparse.Namespace, machines: Machines) -> int:
 
 def rekey(options: argparse.Namespace, machines: Machines) -> int:
     """Encrypt the store anew."""
-    from recovery.credentials.store import Store
-
     fingerprint = Store(paths_of(options)).rekey()
     print(
         f"The store is encrypted with the new key {fingerprint}. Back up the key file apart from the store."
@@ -207,8 +199,6 @@ def rekey(options: argparse.Namespace, machines: Machines) -> int:
 
 def list_all(options: argparse.Namespace, machines: Machines) -> int:
     """List all, one a line."""
-    from recovery.credentials.store import Store
-
     held = Store(paths_of(options)).load()
     found = [held[name] for name in sorted(held)]
     if options.json:
@@ -222,8 +212,6 @@ def list_all(options: argparse.Namespace, machines: Machines) -> int:
 
 def show(options: argparse.Namespace, machines: Machines) -> int:
     """Show one; of its secrets only whether they are there."""
-    from recovery.credentials.store import Store
-
     public = _public(Store(paths_of(options)).get(options.name))
     if options.json:
         print(json.dumps(public, indent=2))
@@ -236,18 +224,10 @@ def show(options: argparse.Namespace, machines: Machines) -> int:
 
 def test(options: argparse.Namespace, machines: Machines) -> int:
     """Log in, and say what was found."""
-    from imap4.deadline import Deadline
-    from recovery.credentials.restrictions import check, check_name
-    from recovery.credentials.store import Store
-
-    deadline = Deadline(options.timeout)
-    credential = Store(paths_of(options)).get(options.credential)
-    check_name(credential, options.machine, None)
-    target = find_target(options, credential, machines, deadline)
-    check(credential, target, None)
-    known = tuple(options.known_hosts) if options.known_hosts else None
-    found = machines.test(Access(target, credential, known, deadline))
-    print(f"OK - {options.credential} logs in to {options.machine}: {found}")
+    request = access_of(options)
+    store = Store(paths_of(options))
+    access = permitted_access(request, None, store, machines, Deadline(request.timeout))
+    print(f"OK - {request.credential} logs in to {request.machine}: {machines.test(access)}")
     return 0
 
 

@@ -11,7 +11,9 @@ from recovery.commands.parsing import Parser, add_files, kind, number, paths_of
 from recovery.decision.ranges import duration, spell
 from recovery.errors import UsageError
 from recovery.execution.progress import clean
+from recovery.history import entries as history_view
 from recovery.history.entries import Entry
+from recovery.history.recoveries import clock_text, opened
 from recovery.machines.interface import Machines
 
 _ABOUT = """\
@@ -50,12 +52,11 @@ def add_parser(commands: Any) -> None:
 
 def list_entries(options: argparse.Namespace, machines: Machines) -> int:
     """Print the last entries."""
-    from recovery.history.entries import entries
-    from recovery.history.recoveries import opened
-
     with opened(paths_of(options).state) as history:
         history.find_interrupted()
-        found = entries(history, machine=options.machine, limit=None if options.all else options.last)
+        found = history_view.entries(
+            history, machine=options.machine, limit=None if options.all else options.last
+        )
     if options.json:
         print(json.dumps([entry.as_dict() for entry in found], indent=2, ensure_ascii=False))
         return 0
@@ -66,7 +67,6 @@ def list_entries(options: argparse.Namespace, machines: Machines) -> int:
 
 def line_of(entry: Entry) -> str:
     """One line: number, time, action, subject, machine, state, and its summary or reason."""
-    from recovery.history.recoveries import clock_text
 
     texts = entry.texts
     what = f"{texts['action']} {texts['subject']}".strip()
@@ -76,12 +76,10 @@ def line_of(entry: Entry) -> str:
 
 def show(options: argparse.Namespace, machines: Machines) -> int:
     """Print one entry with its steps."""
-    from recovery.history.entries import entry
-    from recovery.history.recoveries import opened
 
     with opened(paths_of(options).state) as history:
         history.find_interrupted()
-        found = entry(history, options.number)
+        found = history_view.entry(history, options.number)
     if found is None:
         raise UsageError(f"there is no entry {options.number} in {history.path}")
     if options.json:
@@ -94,7 +92,6 @@ def show(options: argparse.Namespace, machines: Machines) -> int:
 
 def lines_of(entry: Entry) -> list[str]:
     """Everything about an entry, for a person."""
-    from recovery.history.recoveries import clock_text
 
     lines = [line_of(entry)]
     lines += [f"  {name.replace('_', ' ')}: {text}" for name, text in entry.texts.items() if text]
@@ -112,8 +109,6 @@ def lines_of(entry: Entry) -> list[str]:
 
 def prune(options: argparse.Namespace, machines: Machines) -> int:
     """Remove old entries."""
-    from recovery.history import entries as history_view
-    from recovery.history.recoveries import opened
 
     if options.older_than < _LEAST_AGE:
         raise UsageError("--older-than is at least 1d: the limits need the last day")

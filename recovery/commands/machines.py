@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from imap4.deadline import Deadline
-from recovery.commands.parsing import add_files, add_machine, paths_of
+from recovery.commands.parsing import access_of, add_files, add_machine, paths_of
+from recovery.credentials.store import Store
 from recovery.errors import UsageError
 from recovery.execution.progress import clean
+from recovery.history import entries as history_view
+from recovery.history.recoveries import opened
+from recovery.machines.access import permitted_access
 from recovery.machines.interface import Access, Machines
-from recovery.machines.target import find_target
 
 _KNOWN_HOSTS = ("~/.ssh/known_hosts", "/etc/ssh/ssh_known_hosts")
 
@@ -57,19 +60,9 @@ def add_parser(commands: Any) -> None:
 
 def _access(options: argparse.Namespace, machines: Machines) -> Access:
     """Access to look through. Looking is no action, so only the restriction to machines is asked."""
-    from dataclasses import replace
-
-    from recovery.credentials.restrictions import check, check_name
-    from recovery.credentials.store import Store
-
-    deadline = Deadline(options.timeout)
-    credential = Store(paths_of(options)).get(options.credential)
-    check_name(credential, options.machine, None)
-    target = find_target(options, credential, machines, deadline)
-    check(credential, target, None)
-    known_hosts = tuple(options.known_hosts) if options.known_hosts else None
-    become = credential.become or options.become
-    return Access(target, replace(credential, become=become), known_hosts, deadline)
+    request = access_of(options, become=options.become)
+    store = Store(paths_of(options))
+    return permitted_access(request, None, store, machines, Deadline(request.timeout))
 
 
 def list_services(options: argparse.Namespace, machines: Machines) -> int:
@@ -102,10 +95,6 @@ def examine(options: argparse.Namespace, machines: Machines) -> int:
 
 def list_machines(options: argparse.Namespace, machines: Machines) -> int:
     """Print one machine a line, with where it is known from."""
-    from recovery.credentials.store import Store
-    from recovery.history import entries as history_view
-    from recovery.history.recoveries import opened
-
     known: dict[str, list[str]] = {}
 
     def add(machine: str, source: str) -> None:

@@ -9,8 +9,9 @@ from typing import NoReturn, TypeVar
 
 from recovery.decision.ranges import spell, timeout
 from recovery.errors import UsageError
-from recovery.machines.target import add_winrm
+from recovery.machines.access import CA_FILE, CA_FILE_VARIABLE
 from recovery.paths import Paths, find_paths
+from recovery.requests import AccessRequest
 
 T = TypeVar("T")
 
@@ -109,11 +110,38 @@ def add_machine(parser: argparse.ArgumentParser, limit: float) -> None:
         metavar="FILE",
         help="host keys to trust, instead of ~/.ssh/known_hosts and /etc/ssh/ssh_known_hosts; repeatable",
     )
-    add_winrm(group)
+    group.add_argument(
+        "--scheme",
+        choices=("https", "http"),
+        help="WinRM: https, or http with sealed messages (https; http where --port is 5985)",
+    )
+    group.add_argument(
+        "--ca-file",
+        metavar="FILE",
+        help=f"WinRM: PEM certificates to trust, instead of the system's ({CA_FILE_VARIABLE}; {CA_FILE})",
+    )
     group.add_argument(
         "--timeout",
         type=kind(timeout),
         default=limit,
         metavar="TIME",
         help=f"for everything together, such as 90s or 5m ({spell(limit)})",
+    )
+
+
+def access_of(options: argparse.Namespace, *, become: bool = False) -> AccessRequest:
+    """What the options of :func:`add_machine` say.
+
+    Args:
+        become: whether sudo is asked for, where the command has that option.
+    """
+    return AccessRequest(
+        options.machine,
+        options.credential,
+        options.timeout,
+        options.port,
+        tuple(options.known_hosts) if options.known_hosts else None,
+        options.scheme,
+        options.ca_file,
+        become,
     )

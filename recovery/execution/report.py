@@ -7,16 +7,15 @@ neither: it is a step in the history and a line on standard error.
 from __future__ import annotations
 
 import os
-import sys
 
 from imap4.deadline import Deadline
 from recovery.decision.event import Event
 from recovery.errors import RecoveryError
-from recovery.execution.job import Job
-from recovery.execution.progress import clean
+from recovery.execution.output import say, warn
 from recovery.history.entries import entry_before
 from recovery.history.recoveries import History
 from recovery.model import Step
+from recovery.requests import OutputOptions
 from recovery.signals import Signalled, internal
 
 SECONDS = 5.0
@@ -25,7 +24,9 @@ STEP = "report"
 _LOST = "not delivered"
 
 
-def report(job: Job, event: Event | None, history: History, number: int, line: str, at: float) -> str | None:
+def report(
+    event: Event | None, history: History, number: int, line: str, at: float, output: OutputOptions
+) -> str | None:
     """Tell the engine that the environment names (``imap4.monitor.engines.report.reporter_from``).
 
     Args:
@@ -49,14 +50,16 @@ def report(job: Job, event: Event | None, history: History, number: int, line: s
         problem = internal(error)
     if not text and not problem:
         return None
-    return _note(job, history, number, Step(STEP, at, f"{_LOST}: {problem}" if problem else text))
+    return _note(output, history, number, Step(STEP, at, f"{_LOST}: {problem}" if problem else text))
 
 
-def report_skip(job: Job, event: Event | None, history: History, number: int, line: str) -> str | None:
+def report_skip(
+    event: Event | None, history: History, number: int, line: str, output: OutputOptions
+) -> str | None:
     """As :func:`report`, for the first of several skips in a row: an outage without end is no flood."""
     if event is not None and _skip_was_told(event, history, number):
-        return _note(job, history, number, Step(STEP, 0.0, "none: the engine knows of the skip before"))
-    return report(job, event, history, number, line, 0.0)
+        return _note(output, history, number, Step(STEP, 0.0, "none: the engine knows of the skip before"))
+    return report(event, history, number, line, 0.0, output)
 
 
 def _skip_was_told(event: Event, history: History, number: int) -> bool:
@@ -90,13 +93,13 @@ def _deliver(event: Event, line: str) -> str:
     return f"a comment on {event.host}/{event.service}"
 
 
-def _note(job: Job, history: History, number: int, step: Step) -> str:
+def _note(output: OutputOptions, history: History, number: int, step: Step) -> str:
     if step.text.startswith(_LOST):
-        print(clean(f"imap4-recovery: report {step.text}"), file=sys.stderr)
-    elif job.options.verbose:
-        job.say(f"{step.at:7.1f} s  {step.name}: {step.text}")
+        warn(f"report {step.text}")
+    elif output.verbose:
+        say(output, f"{step.at:7.1f} s  {step.name}: {step.text}")
     try:
         history.step(number, step)
     except RecoveryError as error:
-        print(clean(f"imap4-recovery: {error}"), file=sys.stderr)
+        warn(str(error))
     return step.text

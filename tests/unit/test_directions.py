@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+ROOMS = ("actions", "credentials", "decision", "execution", "history", "machines", "platforms", "transports")
+"""Of recovery, all but its door: commands."""
 ROOT = Path(__file__).parents[2]
 
 # Who may not import whom, as prefixes of module names.
@@ -30,6 +32,10 @@ FORBIDDEN = [
     ("recovery/execution/background.py", "recovery.execution.perform"),
     ("recovery/execution/dry_run.py", "recovery.execution.perform"),
     ("recovery/execution/report.py", "recovery.execution.attempt"),
+    ("recovery/execution/report.py", "recovery.execution.recovery"),
+    ("recovery/execution/recovery.py", "recovery.execution.attempt"),
+    # The command line is read at the door: no room behind it knows of options.
+    *((f"recovery/{room}", module) for room in ROOMS for module in ("argparse", "recovery.commands")),
 ]
 
 

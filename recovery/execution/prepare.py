@@ -1,0 +1,40 @@
+"""From what was asked for to what an action does: tokens are filled from the event, files are read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from recovery.decision.tokens import fill
+from recovery.errors import UsageError
+from recovery.requests import ActionRequest, ProcessRequest, ProcessTemplate, RecoveryRequest
+
+_STDIN_LIMIT = 16 * 1024 * 1024
+
+
+def prepare(request: RecoveryRequest) -> ActionRequest:
+    """The action of ``request``, ready to be carried out.
+
+    Raises:
+        UsageError: a token is unknown or has no event to be filled from, or --stdin-file cannot be read.
+    """
+    work = request.work
+    if not isinstance(work, ProcessTemplate):
+        return work
+    return ProcessRequest(
+        fill(work.arguments, request.event),
+        work.environment,
+        _read_stdin(work.stdin_file) if work.stdin_file else b"",
+        work.cwd,
+        work.success_exit_status,
+    )
+
+
+def _read_stdin(name: str) -> bytes:
+    try:
+        with Path(name).open("rb") as file:
+            data = file.read(_STDIN_LIMIT + 1)
+    except OSError as error:
+        raise UsageError(f"--stdin-file: cannot read {name}: {error.strerror}") from None
+    if len(data) > _STDIN_LIMIT:
+        raise UsageError(f"--stdin-file: {name} is longer than {_STDIN_LIMIT // 1048576} MiB")
+    return data
