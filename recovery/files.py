@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import os
-import stat
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from imap4 import secrets
 from imap4.deadline import Deadline
 from recovery.errors import RecoveryError, UsageError
 
@@ -19,43 +19,19 @@ LOCK_WAIT = 10.0
 
 
 def read_private(path: Path, what: str, *, limit: int, from_systemd: bool = False) -> bytes:
-    """The bytes of a file that nobody but its owner can read.
+    """As :func:`imap4.secrets.read`, with recovery's own error.
 
     Args:
-        what: what the file is, for the error: ``the credential store``.
-        limit: a longer file is refused, in bytes.
-        from_systemd: it lies in ``$CREDENTIALS_DIRECTORY``. systemd makes such files for root's group
-            (0440 root:root) and lets the unit's user in by an ACL, whose mask shows as group bits.
+        from_systemd: it lies in ``$CREDENTIALS_DIRECTORY``, where root's files are open to a group.
 
     Raises:
         FileNotFoundError: there is no such file.
         UsageError: others may read it, it is not a plain file, or it cannot be read.
     """
     try:
-        # A FIFO must not hold us up before it is refused.
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-            _refuse_exposed(os.fstat(file.fileno()), path, what, from_systemd)
-            data = file.read(limit + 1)
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise UsageError(f"cannot read {what} {path}: {error.strerror}") from None
-    if len(data) > limit:
-        raise UsageError(f"{what} {path} is longer than {limit} bytes: it is some other file")
-    return data
-
-
-def _refuse_exposed(status: os.stat_result, path: Path, what: str, from_systemd: bool) -> None:
-    if not stat.S_ISREG(status.st_mode):
-        raise UsageError(f"{what} {path} is not a plain file")
-    own = os.geteuid()
-    if own not in (0, status.st_uid) and status.st_uid != 0:
-        raise UsageError(f"{what} {path} belongs to user {status.st_uid}; give it to user {own} or root")
-    by_systemd = from_systemd and status.st_uid == 0 and status.st_gid == 0
-    exposed = stat.S_IMODE(status.st_mode) & (0o037 if by_systemd else 0o077)
-    if exposed:
-        mode = stat.S_IMODE(status.st_mode)
-        raise UsageError(f"{what} {path} is open to group or others (mode {mode:04o}); run: chmod 600 {path}")
+        return secrets.read(path, what, limit=limit, group=from_systemd)
+    except secrets.SecretError as error:
+        raise UsageError(str(error)) from None
 
 
 def replace_file(path: Path, data: bytes) -> None:

@@ -7,6 +7,7 @@ import socket
 import ssl
 from typing import Any, NoReturn
 
+from imap4 import secrets
 from imap4.causes import Failed
 from imap4.check import certificate as x509
 from imap4.check.options import Options, UsageError
@@ -172,7 +173,15 @@ def _load_client_certificate(context: ssl.SSLContext, path: str, key: str | None
         raise UsageError("argument --client-key: the key needs a passphrase; a check cannot ask for one")
 
     try:
-        context.load_cert_chain(path, key, password=no_passphrase)
+        secret = secrets.read(path if key is None else key, "", group=True)
+        with secrets.as_file(secret) as opened:
+            if key is None:
+                context.load_cert_chain(opened, password=no_passphrase)
+            else:
+                context.load_cert_chain(path, opened, password=no_passphrase)
+    except secrets.SecretError as error:
+        option = "--client-cert" if key is None else "--client-key"
+        raise UsageError(f"argument {option}: {error}") from None
     except ssl.SSLError as error:
         reason = clean((error.reason or "no certificate and key").replace("_", " ").lower())
         raise UsageError(

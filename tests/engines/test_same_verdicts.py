@@ -59,6 +59,7 @@ def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CoreWorker]:
 def pairs(worker: CoreWorker, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Answer, Answer]]:
     """For each case what the worker said, and what the plugin said. All at once, to save time."""
     password_file = tmp_path_factory.mktemp("password") / "password"
+    password_file.touch(mode=0o600)
     password_file.write_text(PASSWORD + "\n")
     with contextlib.ExitStack() as stack:
         servers = [stack.enter_context(ScriptedServer(case.script)) for case in CASES]

@@ -47,6 +47,7 @@ class Authority:
         paths = str(folder / "client.pem"), str(folder / "client.key")
         certificate.cert_chain_pems[0].write_to_path(paths[0])
         certificate.private_key_pem.write_to_path(paths[1])
+        Path(paths[1]).chmod(0o600)
         return paths
 
     def require_client_certificate(self, context: ssl.SSLContext) -> ssl.SSLContext:

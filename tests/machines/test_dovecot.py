@@ -46,6 +46,7 @@ def strict() -> Iterator[Dovecot]:
 
 def credentials(tmp_path: Path, user: str, password: str) -> list[str]:
     path = tmp_path / "password"
+    path.touch(mode=0o600)
     path.write_text(f"{password}\n", encoding="utf-8")
     return ["--login", "--user", user, "--password-file", str(path)]
 

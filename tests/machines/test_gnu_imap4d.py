@@ -42,6 +42,7 @@ def without_sasl() -> Iterator[Imap4d]:
 
 def login(tmp_path: Path, password: str, user: str = USER) -> list[str]:
     path = tmp_path / "password"
+    path.touch(mode=0o600)
     path.write_text(f"{password}\n", encoding="utf-8")
     return ["--login", "--user", user, "--password-file", str(path)]
 

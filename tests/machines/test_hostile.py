@@ -18,6 +18,7 @@ from tools.verdicts import CAUSES_PAGE, PAGE, causes_page, page
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 def test_case_has_its_verdict(case: Case, tmp_path: Path) -> None:
     password_file = tmp_path / "password"
+    password_file.touch(mode=0o600)
     password_file.write_text(PASSWORD + "\n")
     options = [str(password_file) if option == "PASSWORD_FILE" else option for option in case.options]
     timeout = options[options.index("-t") + 1] if "-t" in options else "10"

@@ -123,9 +123,7 @@ def test_named_pipe_as_password_file_does_not_hold_the_check(tmp_path: Path) -> 
         *("-H", "127.0.0.1", "--login", "--user", "jane", "--insecure", "--password-file", str(pipe)),
         timeout="0.5",
     )
-    assert result.line == (
-        f"IMAP4 UNKNOWN - argument --password-file {pipe}: its first line must be the password"
-    )
+    assert result.line == (f"IMAP4 UNKNOWN - argument --password-file: {pipe} is not a plain file")
 
 
 def test_verbose_levels_add_lines_and_keep_the_first() -> None:

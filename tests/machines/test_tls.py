@@ -235,6 +235,7 @@ class TestClientCertificate:
     ) -> None:
         certificate, key = authority.client_files(tmp_path)
         both = tmp_path / "both.pem"
+        both.touch(mode=0o600)
         both.write_text(Path(certificate).read_text() + Path(key).read_text())
         with ScriptedServer(good, tls=context) as server:
             assert check(server, *trusting(authority), "--client-cert", str(both))[:3] == ok()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import io
-import os
 
 import paramiko
 
+from imap4 import secrets
 from imap4.deadline import Deadline
 from recovery.errors import ConnectFailed, LoginFailed, UsageError
 from recovery.model import Credential, Secret
@@ -96,22 +96,21 @@ def load_key(credential: Credential) -> paramiko.PKey:
         text, shown = credential.private_key.reveal(), "the stored key"
     elif credential.private_key_file:
         shown = f"key file {credential.private_key_file}"
-        text = _read_key_file(credential.private_key_file, f"{name}: {shown}")
+        text = _read_key_file(credential.private_key_file, name)
     else:
         raise UsageError(f"{name}: method ssh-key, but no key is stored")
     return _parse_key(text, credential.passphrase, f"{name}: {shown}")
 
 
-def _read_key_file(path: str, shown: str) -> str:
+def _read_key_file(path: str, name: str) -> str:
     try:
-        with open(path, encoding="ascii") as stream:
-            if os.fstat(stream.fileno()).st_mode & 0o077:
-                raise LoginFailed(f"{shown} is open to others; chmod 600 it")
-            return stream.read()
-    except OSError as error:
-        raise LoginFailed(f"{shown}: {error.strerror}") from None
+        return secrets.read(path, "key file").decode("ascii")
+    except FileNotFoundError as error:
+        raise LoginFailed(f"{name}: key file {path}: {error.strerror}") from None
+    except secrets.SecretError as error:
+        raise LoginFailed(f"{name}: {error}") from None
     except UnicodeDecodeError:
-        raise LoginFailed(f"{shown} is not a private key") from None
+        raise LoginFailed(f"{name}: key file {path} is not a private key") from None
 
 
 def _parse_key(text: str, passphrase: Secret | None, shown: str) -> paramiko.PKey:

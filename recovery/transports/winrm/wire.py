@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
-import os
 import socket
 import ssl
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from imap4 import secrets
 from imap4.deadline import Deadline
 from recovery.errors import UsageError
 from recovery.model import Credential, Secret, Target
@@ -218,24 +218,28 @@ def tls_context(target: Target, credential: Credential, ca_file: str | None) -> 
 
 @contextlib.contextmanager
 def certificate_file(credential: Credential) -> Iterator[str]:
-    """A path to the client certificate and its key; a stored one never touches the disk.
+    """A path to the client certificate and its key, which the library wants; they never touch a disk.
 
     Raises:
-        UsageError: the credential has none.
+        UsageError: the credential has none, or its file cannot be read or is open to others.
     """
     if credential.private_key_file:
-        yield credential.private_key_file
-        return
-    if not credential.private_key:
+        try:
+            text = secrets.read(credential.private_key_file, "key file")
+        except FileNotFoundError:
+            raise UsageError(
+                f"credential {credential.name}: there is no key file {credential.private_key_file}"
+            ) from None
+        except secrets.SecretError as error:
+            raise UsageError(f"credential {credential.name}: {error}") from None
+    elif credential.private_key:
+        text = credential.private_key.reveal().encode()
+    else:
         raise UsageError(
             f"credential {credential.name}: method winrm-certificate needs a certificate and its key"
         )
-    descriptor = os.memfd_create("winrm-certificate")
-    try:
-        os.write(descriptor, credential.private_key.reveal().encode())
-        yield f"/proc/self/fd/{descriptor}"
-    finally:
-        os.close(descriptor)
+    with secrets.as_file(text) as path:
+        yield path
 
 
 def is_address(machine: str) -> bool:

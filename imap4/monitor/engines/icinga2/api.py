@@ -22,6 +22,7 @@ from imap4.causes import Failed
 from imap4.deadline import Deadline
 from imap4.monitor.engines.report import Report, ReportError, ReportRefused, cleaned
 from imap4.resolver import resolve
+from imap4.secrets import SecretError, read_line
 
 CA_FILE = "/var/lib/icinga2/certs/ca.crt"
 PORT = 5665
@@ -33,15 +34,9 @@ def _password(path: str) -> str:
     if not path:
         raise ReportError("Icinga's API: no file with the password (IMAP4_ICINGA_PASSWORD_FILE)")
     try:
-        with open(path, encoding="utf-8") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            if mode & 0o077:
-                raise ReportError(f"{path}: others can read the password; chmod 600 {path}")
-            return file.readline().rstrip("\n")
-    except OSError as error:
-        raise ReportError(f"{path}: cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise ReportError(f"{path}: is not UTF-8 text") from None
+        return read_line(path, "the password file")
+    except SecretError as error:
+        raise ReportError(f"Icinga's API: {error}") from None
 
 
 class Kept:

@@ -121,7 +121,7 @@ WRONG = [
     ),
     (
         ["-H", "x", "-S", "--login", "--user", "u", "--password-file", "/dev/null"],
-        "argument --password-file /dev/null: its first line must be the password",
+        "argument --password-file: /dev/null is not a plain file",
     ),
     (
         ["-H", "x", "-S", "--login", "--user", "u", "--password-fd", "999"],

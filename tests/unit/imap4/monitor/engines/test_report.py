@@ -112,7 +112,10 @@ def test_a_password_that_others_can_read_is_refused(server: Server, password: Pa
     password.chmod(0o640)
     with pytest.raises(ReportError) as caught:
         reporter(server, password).send(REPORT, Deadline(5))
-    assert str(caught.value) == f"{password}: others can read the password; chmod 600 {password}"
+    assert str(caught.value) == (
+        f"Icinga's API: the password file {password} is open to group or others (mode 0640); "
+        f"run: chmod 600 {password}"
+    )
 
 
 def test_nobody_listening_is_one_clear_line(password: Path, tmp_path: Path) -> None:
