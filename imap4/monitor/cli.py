@@ -12,8 +12,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imap4.arguments import USAGE
 from imap4.children import count_exit_codes
-from imap4.monitor.options import USAGE, make_parser
+from imap4.monitor.options import make_parser
 
 if TYPE_CHECKING:
     from imap4.monitor.engines.command_lines import Programs

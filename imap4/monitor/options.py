@@ -3,26 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from typing import NoReturn
 
-USAGE = 3
+from imap4.arguments import Parser, duration
+
 ENGINES = ("nagios", "naemon", "icinga2")
-
-
-class Parser(argparse.ArgumentParser):
-    """argparse, with wrong use as one line and exit code 3."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(USAGE, f"{self.prog}: {message}; see {self.prog} --help\n")
-
-
-def _seconds(text: str) -> float:
-    from imap4 import durations
-
-    try:
-        return durations.seconds(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _add_comment(commands: argparse._SubParsersAction[Parser]) -> None:
@@ -33,7 +17,7 @@ def _add_comment(commands: argparse._SubParsersAction[Parser]) -> None:
     sub.add_argument(
         "--status", type=int, choices=range(4), help="make it a passive result with this exit code, too"
     )
-    sub.add_argument("--timeout", type=_seconds, default=10.0, metavar="TIME", help="for all of it (10)")
+    sub.add_argument("--timeout", type=duration(), default=10.0, metavar="TIME", help="for all of it (10)")
     sub.add_argument("text", metavar="TEXT")
 
 
@@ -103,11 +87,11 @@ def make_parser() -> Parser:
     sub.add_argument("file", metavar="FILE")
     sub.add_argument("--monitor", metavar="NAME", help="only this one; without it, all of the file")
     sub.add_argument(
-        "--start", metavar="TIME", type=_seconds, default=0.0, help="from the first test to the outage (0)"
+        "--start", metavar="TIME", type=duration(), default=0.0, help="from the first test to the outage (0)"
     )
-    sub.add_argument("--length", metavar="TIME", type=_seconds, help="of the outage (it does not end)")
+    sub.add_argument("--length", metavar="TIME", type=duration(), help="of the outage (it does not end)")
     sub.add_argument(
-        "--duration", metavar="TIME", type=_seconds, default=0.0, help="how long each test takes (0)"
+        "--duration", metavar="TIME", type=duration(), default=0.0, help="how long each test takes (0)"
     )
     sub.add_argument("--format", choices=("text", "json", "csv"), default="text")
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from imap4 import __version__
+from imap4.arguments import Parser, duration, whole
 from imap4.worker.limits import Limits
 from imap4.worker.settings import Settings
 
@@ -29,7 +30,7 @@ def main(argv: Sequence[str]) -> int:
     """Do what the command line says.
 
     Returns:
-        The exit code; 2 where the command line is wrong, as argparse has it.
+        The exit code; 3 where the command line is wrong.
     """
     parser = _parser()
     given = parser.parse_args(argv)
@@ -68,13 +69,12 @@ def run() -> NoReturn:
         sys.exit(1)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="imap4-worker",
         description="Runs check_imap4 for Nagios Core and Naemon in a few processes, without forking. "
         "Without a command it works; 'status' shows how a running one does. 'sweep DEFINITIONS' tests the "
         "monitors of a definitions file without a core: see imap4-worker sweep --help.",
-        allow_abbrev=False,
     )
     add = parser.add_argument
     add("command", nargs="?", choices=("run", "status"), default="run")
@@ -98,16 +98,16 @@ def _parser() -> argparse.ArgumentParser:
     add("--naemon", action="store_true", help="split command lines as Naemon does (guessed from --core)")
     add(
         "--stall",
-        type=_seconds,
+        type=duration(0.5, 3600),
         default=Settings("").stall,
-        metavar="SECONDS",
+        metavar="TIME",
         help="end a worker that stands still for so long (2)",
     )
     add(
         "--grace",
-        type=_seconds,
+        type=duration(0.5, 3600),
         default=Settings("").grace,
-        metavar="SECONDS",
+        metavar="TIME",
         help="time to answer jobs when told to stop (15)",
     )
     add(
@@ -120,11 +120,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_bounds(parser: argparse.ArgumentParser) -> None:
+def _add_bounds(parser: Parser) -> None:
     add = parser.add_argument
     add(
         "--workers",
-        type=_at_least(1),
+        type=whole(1, 100_000),
         default=2,
         metavar="N",
         help="processes (2); one alone is no protection",
@@ -132,44 +132,25 @@ def _add_bounds(parser: argparse.ArgumentParser) -> None:
     defaults = Limits()
     add(
         "--max-jobs",
-        type=_at_least(1),
+        type=whole(1, 100_000),
         default=defaults.max_jobs,
         metavar="N",
         help=f"jobs at a time in each process ({defaults.max_jobs})",
     )
     add(
         "--max-resolvers",
-        type=_at_least(1),
+        type=whole(1, 100_000),
         default=defaults.max_resolvers,
         metavar="N",
         help=f"resolver threads in each, the hung ones included ({defaults.max_resolvers})",
     )
     add(
         "--max-programs",
-        type=_at_least(1),
+        type=whole(1, 100_000),
         default=defaults.max_programs,
         metavar="N",
         help=f"programs at a time in each, for what cannot be run in it ({defaults.max_programs})",
     )
-
-
-def _at_least(least: int) -> Callable[[str], int]:
-    def number(text: str) -> int:
-        if not (text.isascii() and text.isdigit()) or not least <= int(text) <= 100_000:
-            raise argparse.ArgumentTypeError(f"{text} is no number from {least} to 100000")
-        return int(text)
-
-    return number
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1.0
-    if not 0.5 <= seconds <= 3600:
-        raise argparse.ArgumentTypeError(f"{text} is no time in seconds from 0.5 to 3600")
-    return seconds
 
 
 def _word(text: str) -> str:

@@ -7,9 +7,9 @@ import re
 import shlex
 from typing import Any
 
+from imap4.durations import seconds
 from recovery.commands.event_options import add_event, add_rules, event_of, rules_of
 from recovery.commands.parsing import access_of, add_files, add_machine, kind, number, paths_of
-from recovery.decision.ranges import duration
 from recovery.errors import UsageError
 from recovery.execution.perform import perform
 from recovery.machines.interface import Machines
@@ -59,14 +59,14 @@ def add_parser(commands: Any) -> None:
         "--no-dependents", action="store_true", help="only the services named, not what depends on them"
     )
     restart.add_argument(
-        "--settle", type=kind(duration), default=3.0, metavar="TIME", help="how long they must stay up (3s)"
+        "--settle", type=kind(seconds), default=3.0, metavar="TIME", help="how long they must stay up (3s)"
     )
     restart.set_defaults(subject=lambda options: " ".join(options.services), work=_restart)
 
     reboot = _common(commands, "reboot-server", "reboot the machine and wait for it", _REBOOT, 600.0)
     reboot.add_argument(
         "--min-uptime",
-        type=kind(duration),
+        type=kind(seconds),
         default=600.0,
         metavar="TIME",
         help="refuse where it came up less than this ago (10m)",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 
+from imap4.durations import seconds, spell
 from recovery.commands.parsing import kind, number
 from recovery.decision.causes import CauseSet
 from recovery.decision.event import FIELDS, STATES, Event, read_event
@@ -16,7 +17,7 @@ from recovery.decision.policy import (
     DEFAULT_STATES,
     Rules,
 )
-from recovery.decision.ranges import Range, Rate, duration, spell
+from recovery.decision.ranges import Range, Rate
 from recovery.errors import UsageError
 
 _OPTIONS = (
@@ -141,4 +142,4 @@ def _rate(text: str) -> Rate | None:
 
 
 def _cooldown(text: str) -> float | None:
-    return None if text == "none" else duration(text)
+    return None if text == "none" else seconds(text)

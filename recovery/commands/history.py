@@ -7,8 +7,8 @@ import json
 import time
 from typing import Any
 
+from imap4.durations import seconds, spell
 from recovery.commands.parsing import Parser, add_files, kind, number, paths_of
-from recovery.decision.ranges import duration, spell
 from recovery.errors import UsageError
 from recovery.execution.progress import clean
 from recovery.history import entries as history_view
@@ -40,7 +40,7 @@ def add_parser(commands: Any) -> None:
     pruning = group.add_parser("prune", help="remove old entries; what is under way always stays")
     pruning.add_argument(
         "--older-than",
-        type=kind(duration),
+        type=kind(seconds),
         required=True,
         metavar="TIME",
         help="such as 90d; at least 1d. Limits (--at-most) look back over what is still there",

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from typing import NoReturn, TypeVar
 
-from recovery.decision.ranges import spell, timeout
+from imap4.durations import DurationError, above_zero, spell
 from recovery.errors import UsageError
 from recovery.machines.access import CA_FILE, CA_FILE_VARIABLE
 from recovery.paths import Paths, find_paths
@@ -30,12 +30,12 @@ class Parser(argparse.ArgumentParser):
 
 
 def kind(read: Callable[[str], T]) -> Callable[[str], T]:
-    """``read`` as an argparse type whose UsageError becomes argparse's own, which names the option."""
+    """``read`` as an argparse type whose errors become argparse's own, which name the option."""
 
     def checked(text: str) -> T:
         try:
             return read(text)
-        except UsageError as error:
+        except (UsageError, DurationError) as error:
             raise argparse.ArgumentTypeError(str(error)) from None
 
     return checked
@@ -122,7 +122,7 @@ def add_machine(parser: argparse.ArgumentParser, limit: float) -> None:
     )
     group.add_argument(
         "--timeout",
-        type=kind(timeout),
+        type=kind(above_zero),
         default=limit,
         metavar="TIME",
         help=f"for everything together, such as 90s or 5m ({spell(limit)})",

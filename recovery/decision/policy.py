@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from imap4.durations import spell
 from recovery.decision.causes import CauseSet, cause_of
 from recovery.decision.event import Event
-from recovery.decision.ranges import Range, Rate, spell
+from recovery.decision.ranges import Range, Rate
 
 DEFAULT_STATES = frozenset({"CRITICAL", "DOWN"})
 DEFAULT_CAUSES = CauseSet()

@@ -1,51 +1,14 @@
-"""Durations, rates and ranges as people write them on a command line. Pure."""
+"""Rates and ranges as people write them on a command line. Pure."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 
+from imap4 import durations
 from recovery.errors import UsageError
 
-_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhdw]?)", re.ASCII)
-_WHOLE = re.compile(r"[0-9]{1,9}", re.ASCII)
-
-
-def duration(text: str) -> float:
-    """Seconds in ``90``, ``90s``, ``5m``, ``1h``, ``2d``, ``1w``, or several of them (``1h30m``).
-
-    Raises:
-        UsageError: it is none of these.
-    """
-    parts = list(_DURATION.finditer(text))
-    if not parts or "".join(part.group() for part in parts) != text:
-        raise UsageError(f"{text!r} is not a duration; write 30s, 5m, 1h30m or 2d")
-    if len(parts) > 1 and not all(part[2] for part in parts):
-        raise UsageError(f"{text!r} is not a duration: each number needs its unit, as in 1h30m")
-    return sum(float(part[1]) * _UNITS[part[2] or "s"] for part in parts)
-
-
-def timeout(text: str) -> float:
-    """A :func:`duration` above 0.
-
-    Raises:
-        UsageError: it is none, or 0.
-    """
-    seconds = duration(text)
-    if not seconds:
-        raise UsageError(f"{text!r} leaves no time at all")
-    return seconds
-
-
-def spell(seconds: float) -> str:
-    """``seconds`` as :func:`duration` reads it, to the second: ``1h30m``, ``5m``, ``0s``."""
-    left = round(seconds)
-    text = ""
-    for unit in ("d", "h", "m", "s"):
-        count, left = divmod(left, int(_UNITS[unit]))
-        text += f"{count}{unit}" if count else ""
-    return text or "0s"
+_WHOLE = re.compile(r"[0-9]{1,9}")
 
 
 @dataclass(frozen=True)
@@ -63,17 +26,18 @@ class Rate:
             UsageError: it is not of that form, or the time is 0.
         """
         count, slash, window = text.partition("/")
-        if window in _UNITS:
+        if window.isalpha():
             window = "1" + window
         if not slash or not _WHOLE.fullmatch(count):
             raise UsageError(f"{text!r} is not a rate; write 3/1h for three times in any hour")
-        seconds = duration(window)
-        if not seconds:
-            raise UsageError(f"{text!r} is not a rate: its time is 0")
+        try:
+            seconds = durations.above_zero(window)
+        except durations.DurationError as error:
+            raise UsageError(f"{text!r} is not a rate: {error}") from None
         return cls(int(count), seconds)
 
     def __str__(self) -> str:
-        return f"{self.count}/{spell(self.seconds)}"
+        return f"{self.count}/{durations.spell(self.seconds)}"
 
 
 @dataclass(frozen=True)

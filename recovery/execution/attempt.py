@@ -9,9 +9,9 @@ from recovery.errors import RecoveryError
 from recovery.execution.prepare import prepare
 from recovery.execution.progress import ProgressDisplay, clean
 from recovery.execution.recovery import Recovery, Result, failure
+from recovery.execution.scrub import OutcomeScrubber
 from recovery.machines.interface import Access
 from recovery.model import Outcome, Step, Verdict
-from recovery.scrub import Scrubber
 from recovery.signals import Signalled, internal
 
 
@@ -22,7 +22,7 @@ def act(recovery: Recovery, access: Access) -> int:
 
 def _attempt(recovery: Recovery, access: Access) -> Result:
     request, history, number = recovery.request, recovery.history, recovery.number
-    scrubber = Scrubber(access.credential)
+    scrubber = OutcomeScrubber(access.credential)
     lines = (sys.stderr if request.output.json else sys.stdout) if request.output.verbose else None
     try:
         with ProgressDisplay(request.title, lines) as progress:

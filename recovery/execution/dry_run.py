@@ -8,20 +8,20 @@ from recovery.errors import RecoveryError
 from recovery.execution import output
 from recovery.execution.prepare import prepare
 from recovery.execution.recovery import access_for, asked, failure
+from recovery.execution.scrub import OutcomeScrubber
 from recovery.history.recoveries import opened
 from recovery.machines.interface import Machines
 from recovery.requests import RecoveryRequest
-from recovery.scrub import Scrubber
 from recovery.signals import Signalled, signals
 
 
 def dry_run(request: RecoveryRequest, machines: Machines, deadline: Deadline) -> int:
     """Print the plan, then one last line; returns 0, or 2 or 3 where it could not be looked at."""
-    scrubber = Scrubber()
+    scrubber = OutcomeScrubber()
     try:
         with signals():
             access = access_for(request, machines, deadline)
-            scrubber = Scrubber(access.credential)
+            scrubber = OutcomeScrubber(access.credential)
             decision = _decision(request, access.target.address)
             if isinstance(decision, policy.Skip):
                 return output.end(request, 0, "dry run", f"dry run, would skip: {decision.reason}")

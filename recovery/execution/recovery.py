@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from imap4.deadline import Deadline
+from imap4.scrub import Scrubber
 from recovery.credentials.store import Store
 from recovery.decision.event import Event
 from recovery.errors import UsageError
@@ -18,7 +19,6 @@ from recovery.machines.access import permitted_access
 from recovery.machines.interface import Access, Machines
 from recovery.model import Outcome
 from recovery.requests import RecoveryRequest
-from recovery.scrub import Scrubber
 from recovery.signals import Signalled
 
 

@@ -228,7 +228,7 @@ def test_a_terminal_gets_a_bar_and_standard_output_stays_json(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--for", "x"], 'argument --for: "x" is no length of time; write 90, 90s, 5m or 1h30m'),
+        (["--for", "x"], "argument --for: 'x' is not a duration; write 30s, 5m, 1h30m or 2d"),
         (["--monitor", "No"], 'argument --monitor: no monitor "No" in the file'),
         (["--plugin", "/nowhere"], "argument --plugin: there is no check_imap4 at /nowhere"),
     ],

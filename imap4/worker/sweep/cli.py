@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import math
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imap4.monitor.options import USAGE, Parser
+from imap4.arguments import USAGE, Parser, duration, whole
 
 if TYPE_CHECKING:
     from imap4.monitor.model import Monitor
@@ -107,13 +106,12 @@ def _parser() -> Parser:
         prog="imap4-worker sweep",
         description="Tests every enabled monitor of a definitions file in one process, on the monitors' own "
         "delays. Prints failing tests and recoveries, or one JSON object a test.",
-        allow_abbrev=False,
     )
     add = parser.add_argument
     add("file", metavar="DEFINITIONS", help="as for imap4-monitor")
     add("--monitor", action="append", default=[], metavar="NAME", help="only this one; may be given again")
     add("--once", action="store_true", help="test each monitor once; the exit code is the worst")
-    add("--for", dest="length", type=_seconds, metavar="TIME", help="end after this time (never)")
+    add("--for", dest="length", type=duration(), metavar="TIME", help="end after this time (never)")
     add("--json", action="store_true", help="JSON lines on standard output")
     add("--nagios", metavar="FILE", help="passive results to this command file of Nagios or Naemon")
     add(
@@ -125,12 +123,12 @@ def _parser() -> Parser:
     add("--plugin", metavar="PATH", help="this very check_imap4 (the one beside this program)")
     add(
         "--spread",
-        type=_seconds,
+        type=duration(),
         metavar="TIME",
         help="begin the first tests over this time (10 ms a monitor, at most the shortest delay while Up; "
         "1 ms a monitor with --once)",
     )
-    add("--grace", type=_seconds, default=15.0, metavar="TIME", help="for tests under way, at the end (15)")
+    add("--grace", type=duration(), default=15.0, metavar="TIME", help="for tests under way, at the end (15)")
     _add_limits(parser)
     return parser
 
@@ -149,25 +147,6 @@ def _add_limits(parser: Parser) -> None:
         ),
         ("--max-queue", 10_000, "results that wait to be delivered; then the oldest are dropped"),
     ):
-        parser.add_argument(name, type=_at_least(1), default=default, metavar="N", help=f"{what} ({default})")
-
-
-def _at_least(least: int) -> Callable[[str], int]:
-    def number(text: str) -> int:
-        if not (text.isascii() and text.isdigit()) or not least <= int(text) <= 1_000_000:
-            raise argparse.ArgumentTypeError(f"{text} is no number from {least} to 1000000")
-        return int(text)
-
-    return number
-
-
-def _seconds(text: str) -> float:
-    from imap4 import durations
-
-    try:
-        found = durations.seconds(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-    if not math.isfinite(found):
-        raise argparse.ArgumentTypeError(f"{text} is too long")
-    return found
+        parser.add_argument(
+            name, type=whole(1, 1_000_000), default=default, metavar="N", help=f"{what} ({default})"
+        )

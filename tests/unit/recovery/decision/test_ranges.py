@@ -1,39 +1,11 @@
-"""Durations, rates and ranges."""
+"""Rates and ranges."""
 
 from __future__ import annotations
 
 import pytest
 
-from recovery.decision.ranges import Range, Rate, duration, spell
+from recovery.decision.ranges import Range, Rate
 from recovery.errors import UsageError
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [
-        ("90", 90),
-        ("0", 0),
-        ("1.5", 1.5),
-        ("30s", 30),
-        ("5m", 300),
-        ("1h30m", 5400),
-        ("2d", 172800),
-        ("1w", 604800),
-    ],
-)
-def test_a_duration_is_read(text: str, seconds: float) -> None:
-    assert duration(text) == seconds
-
-
-@pytest.mark.parametrize("text", ["", "m", "5 m", "-5m", "5x", "1h30", "1e3", "inf", "nan", "٣m"])
-def test_what_is_no_duration_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="is not a duration"):
-        duration(text)
-
-
-@pytest.mark.parametrize("text", ["0s", "59s", "5m", "1h30m", "1d", "1d1s"])
-def test_a_duration_is_spelled_as_it_is_read(text: str) -> None:
-    assert spell(duration(text)) == text
 
 
 @pytest.mark.parametrize(
@@ -45,7 +17,7 @@ def test_a_rate_is_read_and_shown(text: str, shown: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "3", "/1h", "3/", "-1/1h", "3/0s", "x/1h", "3/1x", "1.5/h"])
 def test_what_is_no_rate_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match=r"is not a (rate|duration)"):
+    with pytest.raises(UsageError, match=r"is not a rate"):
         Rate.parse(text)
 
 

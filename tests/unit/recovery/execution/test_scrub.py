@@ -1,14 +1,14 @@
-"""Secrets are taken out of texts."""
+"""A credential's secrets are taken out of what a repair found and did."""
 
 from __future__ import annotations
 
 import pytest
 
+from recovery.execution.scrub import OutcomeScrubber
 from recovery.model import Credential, Outcome, Secret, Step, Verdict
-from recovery.scrub import Scrubber
 
 KEY = "-----BEGIN X-----\nQUJDREVGR0g=\n-----END X-----\n"
-SCRUBBER = Scrubber(
+SCRUBBER = OutcomeScrubber(
     Credential(
         "mail", "recovery", "ssh-key", Secret("pass word"), Secret(KEY), None, Secret("pass word and more")
     )
@@ -46,4 +46,4 @@ def test_an_outcome_is_scrubbed_in_every_part() -> None:
 
 
 def test_without_a_credential_nothing_is_replaced() -> None:
-    assert Scrubber().text("pass word") == "pass word"
+    assert OutcomeScrubber().text("pass word") == "pass word"

@@ -1,0 +1,43 @@
+"""Takes secrets out of every text that is printed or kept, whoever wrote it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+HIDDEN = "***"
+
+_SHORTEST = 4
+"""A shorter secret is not looked for: taking out every "a" would make all texts unreadable."""
+
+
+class Scrubber:
+    """Replaces secrets by ``***``: a machine may echo what it was sent, and a library may quote it.
+
+    Args:
+        secrets: each is looked for as it is, without white space around it; one of several lines (a private
+            key) line by line as well as whole. Other forms that may be echoed, such as base64, are secrets
+            of their own.
+    """
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        found = {secret.strip() for secret in secrets}
+        found |= {line for text in found if "\n" in text for line in text.splitlines() if "-----" not in line}
+        # The longest first: one secret may be part of another.
+        self._texts = sorted((text for text in found if len(text) >= _SHORTEST), key=len, reverse=True)
+
+    def text(self, text: str) -> str:
+        """``text`` without secrets."""
+        for secret in self._texts:
+            text = text.replace(secret, HIDDEN)
+        return text
+
+    def value(self, value: Any) -> Any:
+        """Any plain data without secrets."""
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, Mapping):
+            return {self.value(key): self.value(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.value(item) for item in value]
+        return value

@@ -1,0 +1,32 @@
+"""Takes a credential's secrets out of what a repair found and did."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from imap4.scrub import Scrubber
+from recovery.model import Credential, Outcome, Step
+
+
+class OutcomeScrubber(Scrubber):
+    """Knows the secrets of one credential; of none, it changes nothing."""
+
+    def __init__(self, credential: Credential | None = None) -> None:
+        held = (credential.password, credential.passphrase, credential.private_key) if credential else ()
+        super().__init__(secret.reveal() for secret in held if secret)
+
+    def step(self, step: Step) -> Step:
+        """A step without secrets."""
+        return replace(step, text=self.text(step.text))
+
+    def outcome(self, outcome: Outcome) -> Outcome:
+        """An outcome without secrets."""
+        return replace(
+            outcome,
+            summary=self.text(outcome.summary),
+            proof=self.text(outcome.proof),
+            verify=self.text(outcome.verify),
+            facts_before=self.value(outcome.facts_before),
+            facts_after=self.value(outcome.facts_after),
+            steps=tuple(self.step(step) for step in outcome.steps),
+        )

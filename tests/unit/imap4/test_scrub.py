@@ -1,0 +1,27 @@
+"""Secrets are taken out of texts."""
+
+from __future__ import annotations
+
+import pytest
+
+from imap4.scrub import Scrubber
+
+
+@pytest.mark.parametrize(
+    ("secrets", "text", "shown"),
+    [
+        (["pass word"], "sent pass word twice: pass word", "sent *** twice: ***"),
+        (["pass", "pass word"], "pass word and pass", "*** and ***"),
+        ([" pass word\n"], "said pass word", "said ***"),
+        (["one\ntwo line"], "of two line", "of ***"),
+        (["abc", "", " "], "abc is too short", "abc is too short"),
+        ([], "nothing to hide", "nothing to hide"),
+    ],
+)
+def test_a_secret_is_replaced_wherever_it_stands(secrets: list[str], text: str, shown: str) -> None:
+    assert Scrubber(secrets).text(text) == shown
+
+
+def test_plain_data_is_scrubbed_in_every_part() -> None:
+    found = Scrubber(["pass word"]).value({"a pass word": [1, None, ("pass word", {"b": "pass word!"})]})
+    assert found == {"a ***": [1, None, ["***", {"b": "***!"}]]}
