@@ -66,7 +66,7 @@ def prepare(
     """Read the files that the options name.
 
     Args:
-        make_context: in place of imap4.tls.make_context, for who keeps contexts.
+        make_context: in place of imap4.check.tls.make_context, for who keeps contexts.
 
     Raises:
         UsageError: one of them is missing or wrong.

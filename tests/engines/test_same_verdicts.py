@@ -22,7 +22,9 @@ Answer = tuple[int, str]
 
 
 def without_times(output: bytes) -> str:
-    return re.sub(r"\b[0-9]+\.[0-9]{3,6}(?= ?s\b)", "T", output.decode())
+    """The output with T for every measured time, and without what of a slow line came before the end."""
+    text = re.sub(r"\b[0-9]+\.[0-9]{3,6}(?= ?s\b)", "T", output.decode())
+    return re.sub(r"only half a line: .*?(?= \[)", "only half a line: ...", text)
 
 
 def quoted(word: str) -> str:

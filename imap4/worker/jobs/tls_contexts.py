@@ -43,7 +43,7 @@ class Preparations:
         return Preparation(kept.context, tls.server_name(options), None)
 
     def make(self, options: Options, deadline: Deadline) -> Preparation:
-        """As imap4.probe.prepare, which says what is raised."""
+        """As imap4.check.probe.prepare, which says what is raised."""
         return prepare(options, deadline, self._context)
 
     def _context(self, options: Options) -> ssl.SSLContext:

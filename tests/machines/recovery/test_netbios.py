@@ -18,7 +18,7 @@ ASK = """
 import sys
 from imap4.deadline import Deadline
 from recovery.errors import RecoveryError
-from recovery.names import locate
+from recovery.machines.address import locate
 try:
     print(locate(sys.argv[1], None, Deadline(15)))
 except RecoveryError as error:
