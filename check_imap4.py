@@ -11,7 +11,11 @@ import signal
 import sys
 from collections.abc import Sequence
 from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from imap4.check.options import Options
+    from imap4.check.probe import ProbeResult
 
 UNKNOWN = 3
 
@@ -25,31 +29,53 @@ def main(argv: Sequence[str]) -> tuple[int, str]:
     Returns:
         The exit code, 0 to 3, and the text to print, which ends with a newline.
     """
-    name = "IMAP4"
     try:
         from imap4.check.options import HelpWanted, UsageError, parse_arguments
 
         try:
             options = parse_arguments(argv)
-            name = options.name
-            from imap4.check.probe import prepare, probe
-            from imap4.deadline import Deadline
-
-            deadline = Deadline(options.timeout)
-            results = probe(options, prepare(options, deadline), deadline)
         except HelpWanted as wanted:
             return UNKNOWN, str(wanted)
         except UsageError as error:
             from imap4.text import usage_line
 
-            return UNKNOWN, usage_line(name, error)
-        from imap4.check.verdict import check
-
-        return check(options, results)
+            return UNKNOWN, usage_line("IMAP4", error)
     except Exception as error:  # whatever it is, a monitoring system must be told in one line
         from imap4.text import trouble_line
 
-        return UNKNOWN, trouble_line(name, error)
+        return UNKNOWN, trouble_line("IMAP4", error)
+    results, code, text = _test(options)
+    if options.record is not None:
+        from imap4.check.record import record
+
+        trouble = record(options, results, code, text)
+        if trouble and options.verbose:
+            text += trouble + "\n"
+    return code, text
+
+
+def _test(options: Options) -> tuple[list[ProbeResult], int, str]:
+    """What was found, which is nothing where the test could not be run; exit code and text."""
+    results: list[ProbeResult] = []
+    try:
+        from imap4.check.options import UsageError
+        from imap4.check.probe import prepare, probe
+        from imap4.deadline import Deadline
+
+        try:
+            deadline = Deadline(options.timeout)
+            results = probe(options, prepare(options, deadline), deadline)
+        except UsageError as error:
+            from imap4.text import usage_line
+
+            return results, UNKNOWN, usage_line(options.name, error)
+        from imap4.check.verdict import check
+
+        return results, *check(options, results)
+    except Exception as error:
+        from imap4.text import trouble_line
+
+        return results, UNKNOWN, trouble_line(options.name, error)
 
 
 def run() -> NoReturn:

@@ -27,7 +27,7 @@ _imap4_monitor() {
         return
         ;;
     esac
-    local programs="--check-command --monitor-command --recovery-command --command-file --notification-command"
+    local programs="--check-command --monitor-command --recovery-command --command-file --records --notification-command"
     case $command in
     simulate) options="--monitor --start --length --duration --format" ;;
     new) options="--ask --recovery-command" ;;

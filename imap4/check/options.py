@@ -66,6 +66,12 @@ class Options(NamedTuple):
     password_file: str | None
     password_fd: int | None
     verbose: int
+    record: str | None = None
+    """The folder that a line about the test is appended in, for reports."""
+    id: str | None = None
+    """What the record calls the monitor."""
+    downtime: int = 0
+    """Above 0 where the test falls into a planned downtime."""
 
     @property
     def target(self) -> str:
@@ -124,6 +130,9 @@ def parse_arguments(argv: Sequence[str]) -> Options:
         password_file=given.password_file,
         password_fd=given.password_fd,
         verbose=min(given.verbose, 3),
+        record=given.record,
+        id=given.id,
+        downtime=max(given.downtime, default=0),
     )
 
 
@@ -160,6 +169,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_judgement(parser.add_argument_group("judgement"))
     _add_tls(parser.add_argument_group("TLS"))
     _add_login(parser.add_argument_group("login"))
+    _add_record(parser.add_argument_group("record, for reports"))
     return parser
 
 
@@ -261,6 +271,20 @@ def _add_login(group: argparse._ArgumentGroup) -> None:
     )
 
 
+def _add_record(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add("--record", type=values.folder, metavar="FOLDER", help="append a line about the test to a file there")
+    add("--id", type=values.identity, metavar="ID", help="what the line calls the monitor")
+    add(
+        "--downtime",
+        action="append",
+        default=[],
+        type=values.depth,
+        metavar="N",
+        help="above 0: the test falls into a planned downtime; may be given again",
+    )
+
+
 def _reject_lost_values(argv: Sequence[str]) -> None:
     """Refuse ``--option=--``, of which argparse before Python 3.13 loses the value without a word."""
     for argument in argv:
@@ -298,6 +322,8 @@ def _reject_contradictions(given: argparse.Namespace) -> None:
         ),
         (given.ca_file and given.insecure, "--ca-file and --insecure exclude each other"),
         (given.client_key and not given.client_cert, "--client-key needs --client-cert"),
+        ((given.record is None) != (given.id is None), "--record and --id go together"),
+        (given.downtime and given.record is None, "--downtime needs --record"),
         (given.login and not given.user, "--login needs --user"),
         (
             given.login and (given.password_file is None) == (given.password_fd is None),

@@ -133,3 +133,24 @@ def descriptor(text: str) -> int:
     if not re.fullmatch("[0-9]{1,6}", text):
         raise argparse.ArgumentTypeError(f"{clean(text)} is no file descriptor")
     return int(text)
+
+
+def folder(text: str) -> str:
+    """The path of a folder, from the root: engines run checks in a folder of their own choice."""
+    if not text.startswith("/") or "\0" in text:
+        raise argparse.ArgumentTypeError(f"{clean(text)} is no path that begins with /")
+    return text
+
+
+def identity(text: str) -> str:
+    """A monitor's id, exactly as its definition has it."""
+    if not 0 < len(text) <= MAX_NAME or re.search(r"[\x00-\x1f\x7f]", text):
+        raise argparse.ArgumentTypeError(f"an id has 1 to {MAX_NAME} characters, and no control characters")
+    return text
+
+
+def depth(text: str) -> int:
+    """How many downtimes there are. An engine that knows none may leave its macro empty."""
+    if not re.fullmatch("[0-9]{0,9}", text):
+        raise argparse.ArgumentTypeError(f"{clean(text)} is no number of downtimes")
+    return int(text or 0)

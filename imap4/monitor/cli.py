@@ -143,6 +143,7 @@ def doctor(options: argparse.Namespace) -> int:
     from imap4.findings import told
     from imap4.monitor.engines.icinga2 import doctor as doctor_icinga2
     from imap4.monitor.engines.nagios import doctor as doctor_nagios
+    from imap4.monitor.records import folder
 
     monitors = _definition(options.file).monitors if options.file else ()
     programs = _programs(options)
@@ -150,6 +151,7 @@ def doctor(options: argparse.Namespace) -> int:
         found = list(doctor_icinga2.examine(options.config, programs, monitors, defines=options.define))
     else:
         found = list(doctor_nagios.examine(options.engine, options.config, programs, monitors))
+    found += folder.examine(programs.records, monitors)
     print(told(found))
     return DONE if all(finding.ok for finding in found) else WRONG
 

@@ -40,6 +40,11 @@ def _add_programs(sub: Parser) -> None:
         "--command-file", metavar="PATH", help=f"Nagios' and Naemon's command file ({default.command_file})"
     )
     sub.add_argument(
+        "--records",
+        metavar="FOLDER",
+        help=f"where tests are recorded for reports; '' for nowhere ({default.records})",
+    )
+    sub.add_argument(
         "--notification-command",
         dest="notification",
         metavar="NAME",

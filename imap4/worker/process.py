@@ -22,6 +22,9 @@ from imap4.worker.statistics import Statistics
 _PUBLISH = 0.5
 """Seconds between two sets of figures for the supervisor."""
 
+_LAST_RECORDS = 2.0
+"""Seconds that a disk gets for the last records."""
+
 _OTHER_DESCRIPTORS = 300
 """Room for the resolver's, the core's and our own."""
 
@@ -63,6 +66,7 @@ def run(settings: Settings, journal: Journal, held: int | None, control: socket.
     hub.spawn(publish)
     hub.run()
     link.close()
+    dispatcher.recorder.close(_LAST_RECORDS)
     return 0
 
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import pytest
 
-from imap4.monitor.engines.command_lines import Programs, check_arguments
+from imap4.monitor.engines.command_lines import Programs, check_arguments, recorded_arguments
 from imap4.monitor.engines.icinga2 import doctor as doctor_icinga2
 from imap4.monitor.engines.nagios import doctor as doctor_nagios
 from imap4.monitor.states import State
@@ -51,7 +51,8 @@ def test_the_table_has_every_state_and_silence_in_lost() -> None:
 
 def test_hostile_arguments_reach_the_check_as_they_were_given(run: Run) -> None:
     scenario = run.scenarios[OUTAGES[-1]]
-    assert run.recorder.arguments(scenario.server.port) == check_arguments(scenario.monitor, Programs())[1:]
+    meant = recorded_arguments(scenario.monitor, Programs())[1:] + ["--downtime", "0"] * 2
+    assert run.recorder.arguments(scenario.server.port) == meant
 
 
 @pytest.mark.parametrize(("name", "port"), [("Plain", ()), ("Every failure is an alert", ("--port", "2222"))])

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from imap4.monitor.definition import checks
-from imap4.monitor.engines.command_lines import Programs, check_arguments, recovery_arguments, slugs
+from imap4.monitor.engines.command_lines import Programs, recorded_arguments, recovery_arguments, slugs
 from imap4.monitor.engines.icinga2 import objects as icinga2
 from imap4.monitor.engines.nagios import escalations
 from imap4.monitor.engines.nagios import objects as nagios
@@ -138,7 +138,10 @@ def test_no_value_breaks_out_of_its_field_in_nagios(definition: Definition) -> N
         ("imap4-pace", "imap4-silence", "admins")
     )
     for monitor, slug in slugs(definition.monitors).items():
-        assert arguments_of(commands[f"imap4-check-{slug}"]) == check_arguments(monitor, PROGRAMS)
+        meant = recorded_arguments(monitor, PROGRAMS)
+        if monitor.statistics:
+            meant += ["--downtime", "$SERVICEDOWNTIME$", "--downtime", "$HOSTDOWNTIME$"]
+        assert arguments_of(commands[f"imap4-check-{slug}"]) == meant
         for number, action in enumerate(monitor.recovery.actions, 1):
             meant = recovery_arguments(monitor, action, PROGRAMS, "nagios")
             line = commands[f"imap4-recovery-{slug}-{number}"].split(" exec ", 1)[1]
@@ -170,7 +173,10 @@ def test_no_value_breaks_out_of_its_field_in_icinga2(definition: Definition) -> 
         variables = service["vars"]
         assert isinstance(variables, dict)
         arguments = [each.replace("$$", "$") for each in variables["imap4_arguments"]]
-        assert arguments == check_arguments(monitor, PROGRAMS)[1:]
+        wanted = recorded_arguments(monitor, PROGRAMS)[1:]
+        if monitor.statistics:
+            wanted += ["--downtime", "$service.downtime_depth$", "--downtime", "$host.downtime_depth$"]
+        assert arguments == wanted
         assert service["display_name"] == monitor.name
         assert service["enable_perfdata"] == monitor.statistics
         assert service.get("enable_active_checks", True) == monitor.enabled

@@ -8,6 +8,7 @@ import itertools
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -17,10 +18,11 @@ from typing import Any
 
 import pytest
 
+from imap4.check.record import FIELDS
 from imap4.monitor.definition.checks import Bad
 from imap4.monitor.definition.reader import load
 from imap4.monitor.definition.values import options as allowed_options
-from imap4.monitor.engines.command_lines import Programs, check_arguments
+from imap4.monitor.engines.command_lines import Programs, check_arguments, recorded_arguments
 from tests.engines.nagios import wait_until
 from tests.engines.servers import BYE, OK, Scripted
 from tests.engines.sweeping import FAST, Sweeping, definition, monitor, objects, sweep, without_times
@@ -259,3 +261,40 @@ def test_json_has_what_the_manual_says(tmp_path: Path) -> None:
     names = "time monitor host service state failures alert recovery exit_code output long_output perfdata"
     assert list(found) == [*names.split(), "next_delay"]
     assert (found["monitor"], found["host"], found["service"]) == ("Mail; 1", "m", "Mail_ 1")
+
+
+def test_a_sweep_records_what_the_plugin_records(tmp_path: Path) -> None:
+    names = ("program", "sweep")
+    for name in names:
+        (tmp_path / name).mkdir()
+    with ScriptedServer(good) as server, closed_port() as port:
+        # The first has no repeat in its pattern; the second is run as a program.
+        tables = [
+            monitor("a b", server.port),
+            monitor("Down", port),
+            monitor("-x", server.port, statistics=False),
+        ]
+        tables.append(monitor("Own", server.port, options=["-e", "I.*4 r"]))
+        path = definition(tmp_path, tables)
+        for each in load(path).monitors:
+            programs = Programs(check=PLUGIN, records=str(tmp_path / "program"))
+            subprocess.run(recorded_arguments(each, programs), capture_output=True, timeout=30)
+        assert sweep(path, "--once", "--records", str(tmp_path / "sweep")).returncode == 2
+    found = []
+    for name in names:
+        text = "".join(each.read_text() for each in (tmp_path / name).iterdir())
+        lines = [line.split("\t") for line in text.split("\n") if line]
+        # Times differ; that there is one must not.
+        found.append(sorted([[re.sub(r"^[0-9]+\.[0-9]+$", "T", each) for each in line] for line in lines]))
+    assert found[0] == found[1]
+    assert [line[FIELDS.index("id")] for line in found[0]] == ["Down", "Own", "a b"]
+
+
+def test_records_that_cannot_be_written_are_said_once_and_cost_no_test(tmp_path: Path) -> None:
+    with ScriptedServer(good) as server:
+        path = definition(tmp_path, [monitor("Mail", server.port)])
+        done = sweep(path, "--once", "--records", str(tmp_path / "none"))
+    assert done.returncode == 0
+    assert re.match(
+        rf"imap4-worker: not recorded: {tmp_path}/none/.*: No such file or directory\n", done.stderr
+    )

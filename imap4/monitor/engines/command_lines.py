@@ -20,6 +20,8 @@ class Programs:
     recovery: str = "/usr/local/bin/imap4-recovery"
     command_file: str = "/var/lib/nagios4/rw/nagios.cmd"
     """Nagios' and Naemon's external command file, where pace writes."""
+    records: str = "/var/lib/imap4-monitor/records"
+    """The folder that every test of a monitor with statistics is recorded in, on the machine that tests."""
     notification: str = "mail-service-notification"
     """Icinga 2's NotificationCommand that carries an alert to a person."""
 
@@ -46,6 +48,19 @@ def check_arguments(monitor: Monitor, programs: Programs) -> list[str]:
         if encrypted and value is not None:
             arguments += [option, value]
     return [*arguments, *monitor.options]
+
+
+def recorded_arguments(monitor: Monitor, programs: Programs) -> list[str]:
+    """The plugin and its arguments for a test that counts: where statistics are wanted, it is recorded.
+
+    What the engine knows of planned downtimes follows as ``--downtime``, in the engine's own words.
+    """
+    arguments = check_arguments(monitor, programs)
+    if monitor.statistics and programs.records:
+        # Only where it must be: a "=" would make Naemon leave the whole command to a shell.
+        of = [f"--id={monitor.id}"] if monitor.id.startswith("-") else ["--id", monitor.id]
+        arguments += ["--record", programs.records, *of]
+    return arguments
 
 
 def recovery_arguments(monitor: Monitor, action: Action, programs: Programs, event: str) -> list[str]:

@@ -9,14 +9,15 @@ from collections.abc import Callable
 
 from greenlet import getcurrent
 
-from imap4.check.options import UsageError
-from imap4.check.probe import Preparation, probe
+from imap4.check.options import Options, UsageError
+from imap4.check.probe import Preparation, ProbeResult, probe
 from imap4.deadline import Deadline
 from imap4.text import trouble_line, usage_line
 from imap4.worker import core_messages
 from imap4.worker.core_messages import Job
 from imap4.worker.jobs.plans import Plan, Planner
 from imap4.worker.jobs.program import Outcome, execute
+from imap4.worker.jobs.records import Recorder
 from imap4.worker.jobs.tls_contexts import Preparations
 from imap4.worker.limits import Limits
 from imap4.worker.loop.hub import Hub, Killed, Task
@@ -55,6 +56,7 @@ class Dispatcher:
     ) -> None:
         self.running = 0
         self.statistics = statistics
+        self.recorder = Recorder()
         self._hub = hub
         self._planner = planner
         self._max_jobs = limits.max_jobs
@@ -145,22 +147,30 @@ class Dispatcher:
         return self._finished(entry, *self._check(plan))
 
     def _check(self, plan: Plan) -> tuple[int, bytes]:
-        """The plugin's story (check_imap4.main), with other sockets."""
-        options, templates = plan.options, plan.templates
+        """A test, and its record."""
+        options = plan.options
         assert options is not None
-        assert templates is not None
         self.statistics.in_process += 1
+        results, code, output = self._tested(options, plan)
+        self.recorder.put(options, results, code, output)
+        return code, output
+
+    def _tested(self, options: Options, plan: Plan) -> tuple[list[ProbeResult], int, bytes]:
+        """The plugin's story (check_imap4.main), with other sockets."""
+        templates = plan.templates
+        assert templates is not None
+        results: list[ProbeResult] = []
         try:
             deadline = Deadline(options.timeout)
             results = probe(options, self._prepared(plan, deadline), deadline, self._network)
         except UsageError as error:
-            return 3, usage_line(options.name, error).encode("utf-8", "replace")
+            return results, 3, usage_line(options.name, error).encode("utf-8", "replace")
         except Exception as error:
-            return 3, trouble_line(options.name, error).encode("utf-8", "replace")
+            return results, 3, trouble_line(options.name, error).encode("utf-8", "replace")
         for result in results:
             if result.failure is not None:
                 self.statistics.failed(result.failure.cause)
-        return templates.verdict(results)
+        return results, *templates.verdict(results)
 
     def _prepared(self, plan: Plan, deadline: Deadline) -> Preparation:
         options = plan.options

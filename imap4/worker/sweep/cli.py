@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imap4.arguments import USAGE, Parser, duration, whole
+from imap4.check.values import folder
+from imap4.monitor.engines.command_lines import Programs
 
 if TYPE_CHECKING:
     from imap4.monitor.model import Monitor
@@ -65,6 +67,7 @@ def main(argv: Sequence[str]) -> int:
             grace=given.grace,
             queue=given.max_queue,
             json=given.json,
+            records=_records(given.records),
         ),
     )
 
@@ -101,6 +104,12 @@ def _program(parser: Parser, plugin: str | None) -> str:
     return parser.error(f"argument --plugin: there is no check_imap4 at {where}")
 
 
+def _records(given: str | None) -> str:
+    """The folder for records; empty for none."""
+    default = Programs().records
+    return (default if os.path.isdir(default) else "") if given is None else given
+
+
 def _parser() -> Parser:
     parser = Parser(
         prog="imap4-worker sweep",
@@ -119,6 +128,12 @@ def _parser() -> Parser:
         metavar="URL",
         help="passive results to this API of Icinga 2, such as https://icinga:5665; the environment has "
         "IMAP4_ICINGA_USER, _PASSWORD_FILE, _CA_FILE and _SERVER_NAME",
+    )
+    add(
+        "--records",
+        type=folder,
+        metavar="FOLDER",
+        help=f"record tests there, for reports ({Programs().records}, where it is there)",
     )
     add("--plugin", metavar="PATH", help="this very check_imap4 (the one beside this program)")
     add(

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from imap4.monitor.engines.command_lines import Programs
 from imap4.monitor.model import Monitor
 from imap4.worker.jobs.plans import Planner
 from imap4.worker.limits import Limits
@@ -38,6 +39,8 @@ class Settings:
     queue: int
     """How many results may wait for a receiver."""
     json: bool
+    records: str = ""
+    """The folder for records of tests; empty for none."""
 
 
 def run(monitors: Sequence[Monitor], receivers: Sequence[Receiver], settings: Settings) -> int:
@@ -56,7 +59,13 @@ def run(monitors: Sequence[Monitor], receivers: Sequence[Receiver], settings: Se
         for delivery in deliveries:
             delivery.put(result)
 
-    sweep = Sweep(hub, Planner((settings.program,)), limits, settings.program, told)
+    sweep = Sweep(
+        hub,
+        Planner((settings.program,)),
+        limits,
+        Programs(check=settings.program, records=settings.records),
+        told,
+    )
 
     def stop() -> None:
         sweep.stop(settings.grace)
@@ -76,6 +85,7 @@ def run(monitors: Sequence[Monitor], receivers: Sequence[Receiver], settings: Se
         hub.spawn(_show(hub, display, sweep, deliveries))
         sweep.start(monitors, settings.spread, settings.once)
         hub.run()
+    sweep.close()
     # What is left are the deliveries: whoever is told to stop once more stops at once.
     _on_signals(signal.SIG_DFL)
     end = time.monotonic() + settings.grace

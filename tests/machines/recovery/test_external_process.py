@@ -46,7 +46,7 @@ def running(machine: Machine, word: str) -> bool:
     return bool(machine.console(f"pgrep -fx '.*sleep {word}'"))
 
 
-def test_arguments_arrive_exactly_as_given(execute: Execute) -> None:
+def recorded_arguments_arrive_exactly_as_given(execute: Execute) -> None:
     words = [
         "",
         "a b",

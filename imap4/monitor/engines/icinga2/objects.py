@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from importlib import resources
 
-from imap4.monitor.engines.command_lines import Programs, check_arguments, recovery_arguments
+from imap4.monitor.engines.command_lines import Programs, recorded_arguments, recovery_arguments
 from imap4.monitor.engines.rendered_files import header
 from imap4.monitor.model import Action, AlertRange, Contact, Definition, Monitor
 
@@ -83,7 +83,10 @@ def _repair(monitor: Monitor, number: int, action: Action, programs: Programs) -
 def _service(monitor: Monitor, programs: Programs) -> str:
     rules = monitor.rules
     delays = rules.delays
-    arguments = check_arguments(monitor, programs)[1:]
+    arguments = [literal(each) for each in recorded_arguments(monitor, programs)[1:]]
+    if monitor.statistics and programs.records:
+        for depth in ("$service.downtime_depth$", "$host.downtime_depth$"):
+            arguments += [quoted("--downtime"), quoted(depth)]
     lines = [
         f"object Service {quoted(monitor.service)} {{",
         '  import "imap4-monitor"',
@@ -106,7 +109,7 @@ def _service(monitor: Monitor, programs: Programs) -> str:
         f"    failures_per_alert = {rules.failures_per_alert}",
         f"    maximum_alerts = {rules.maximum_alerts}",
         "  }",
-        f"  vars.imap4_arguments = {listed(map(literal, arguments))}",
+        f"  vars.imap4_arguments = {listed(arguments)}",
         "}",
         "",
     ]

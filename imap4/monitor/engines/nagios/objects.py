@@ -17,7 +17,7 @@ import re
 import shlex
 from collections.abc import Iterable, Sequence
 
-from imap4.monitor.engines.command_lines import Programs, check_arguments, recovery_arguments, slugs
+from imap4.monitor.engines.command_lines import Programs, recorded_arguments, recovery_arguments, slugs
 from imap4.monitor.engines.nagios.escalations import SILENCE, Band, notified, wrap_at
 from imap4.monitor.engines.rendered_files import header
 from imap4.monitor.model import Action, Definition, Monitor
@@ -192,7 +192,10 @@ def _host(name: str, address: str) -> str:
 
 def _monitor(monitor: Monitor, slug: str, programs: Programs) -> list[str]:
     title = re.sub(r"[^\x20-\x7e\u00a0-\uffff]|\\+$", "?", monitor.name)
-    check = ("command_line", command_line(check_arguments(monitor, programs)))
+    test = command_line(recorded_arguments(monitor, programs))
+    if monitor.statistics and programs.records:
+        test += " --downtime $SERVICEDOWNTIME$ --downtime $HOSTDOWNTIME$"
+    check = ("command_line", test)
     objects = [f"# {title}\n" + _define("command", [("command_name", f"imap4-check-{slug}"), check])]
     own = []
     for number, action in enumerate(monitor.recovery.actions, 1):

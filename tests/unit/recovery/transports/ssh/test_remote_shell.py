@@ -60,7 +60,7 @@ def test_signal_is_told_apart_from_an_exit_status(shell: str, number: int) -> No
     assert (report.ended, report.exit_status, report.signal) == (Ended.SIGNALLED, None, number)
 
 
-def test_arguments_environment_and_input_arrive_as_they_are(shell: str) -> None:
+def recorded_arguments_environment_and_input_arrive_as_they_are(shell: str) -> None:
     words = ["", "a b", "it's", "$HOME", "two\nlines\n", "é", "\\n", "-n", "*"]
     output, _, _ = guard(shell, 'printf "<%s>" "$@" "$VALUE"; cat', *words, stdin=b"\0in'put", VALUE="'$x\n")
     assert output == "".join(f"<{word}>" for word in [*words, "'$x\n"]).encode() + b"\0in'put"

@@ -60,3 +60,24 @@ def test_icingas_objects_are_read_by_type_and_full_name() -> None:
     record = b'{"name":"Mail","type":"Service","properties":{"__name":"h!Mail"}}'
     netstring = b"%d:%s," % (len(record), record)
     assert parse_objects(netstring) == {"Service": {"h!Mail": {"__name": "h!Mail"}}}
+
+
+def test_the_folder_for_records_is_looked_at_where_a_monitor_wants_it(
+    imap4_monitor: Run, tmp_path: Path
+) -> None:
+    def told(*more: str) -> list[str]:
+        ended = imap4_monitor("doctor", "nagios", "--config", "/nonexistent", "-f", str(GOLDEN), *more)
+        return [line for line in ended.stdout.splitlines() if "records" in line or "install" in line]
+
+    folder = tmp_path / "records of tests"
+    assert told("--records", str(folder)) == [
+        f"BAD  {folder} (records of tests) is not there",
+        f"     install -d -o USER -g GROUP -m 2755 {folder}, "
+        "with the engine's user and group (nagios, naemon)",
+    ]
+    folder.mkdir(mode=0o755)
+    folder.chmod(0o777)
+    assert told("--records", str(folder))[0] == f"BAD  {folder} (records of tests) is writable for everybody"
+    folder.chmod(0o775)
+    assert told("--records", str(folder)) == [f"ok   {folder} (records of tests) is writable"]
+    assert told("--records", "") == []
