@@ -10,8 +10,10 @@ from io import TextIOWrapper
 
 from imap4 import __version__
 from imap4.children import count_exit_codes
+from recovery.commands import actions, credentials, history, machines
 from recovery.commands.parsing import Parser
 from recovery.errors import RecoveryError, UsageError
+from recovery.machines.connected import ConnectedMachines
 from recovery.machines.interface import Machines
 from recovery.signals import Signalled, internal
 
@@ -35,8 +37,6 @@ docs/recovery.md tells how to set it up on a real network; docs/threat-model.md 
 
 def make_parser() -> Parser:
     """The parser of all commands; each sets ``run``, a function of the options and the machines."""
-    from recovery.commands import actions, credentials, history, machines
-
     parser = Parser(prog="imap4-recovery", description=_ABOUT, epilog=_ENDING)
     parser.add_argument("--version", action="version", version=f"imap4-recovery {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
@@ -69,8 +69,6 @@ def main(argv: Sequence[str] | None = None, machines: Machines | None = None) ->
             arguments, command = arguments[:split], arguments[split + 1 :]
         options = make_parser().parse_args(arguments, Namespace(command=command))
         if machines is None:
-            from recovery.machines.connected import ConnectedMachines
-
             machines = ConnectedMachines()
         return int(options.run(options, machines))
     except UsageError as error:

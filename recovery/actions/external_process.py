@@ -137,7 +137,7 @@ def judge(result: CommandResult, request: ProcessRequest) -> tuple[str, bool]:
     why = _NO_SUCH_COMMAND.get(result.exit_status or 0, "")
     lines = result.stderr.decode("utf-8", "replace").strip().splitlines()
     said = f": {lines[-1][:200]}" if lines else ""
-    left = ", but processes of it are left: they belong to another account" if result.unstoppable else ""
+    left = ", but some of its processes, which are another account's, still run" if result.unstoppable else ""
     return f"{name}{why} failed after {in_time(result.seconds)} ({ending}{left}){said}", False
 
 

@@ -60,7 +60,8 @@ def run(
         summary = f"up again after {in_time(story.seconds)} ({story.proof})"
         if after.marker:
             return story.end(
-                Verdict.NOT_PROVEN, f"{summary}, but the marker in {platform.memory} outlived the reboot"
+                Verdict.NOT_PROVEN,
+                f"{summary}, but the marker in {platform.memory} is still there after the reboot",
             )
         story.tell("proof", f"{story.proof}, marker gone")
         try:

@@ -37,9 +37,9 @@ def parse(command: str) -> list[str]:
     try:
         words = shlex.split(command)
     except ValueError as error:
-        raise UsageError(f"--verify {command!r}: {error}") from None
+        raise UsageError(f"{command!r}: {error}") from None
     if not words:
-        raise UsageError("--verify: the command is empty")
+        raise UsageError("the command is empty")
     return words
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import re
-import shlex
 from typing import Any
 
 from imap4.durations import seconds
+from recovery.actions.verify import parse
 from recovery.commands.event_options import add_event, add_rules, event_of, rules_of
 from recovery.commands.parsing import access_of, add_files, add_machine, kind, number, paths_of
 from recovery.errors import UsageError
@@ -205,10 +205,5 @@ def _statuses(text: str) -> tuple[int, ...]:
 
 
 def _command(text: str) -> str:
-    try:
-        words = shlex.split(text)
-    except ValueError as error:
-        raise UsageError(f"{text!r}: {error}") from None
-    if not words:
-        raise UsageError("the command is empty")
+    parse(text)  # so that wrong quotes show before anything is done
     return text

@@ -69,7 +69,11 @@ def _refuse_shared_inputs(options: argparse.Namespace) -> None:
     sources = [STDIN for name in names if getattr(options, f"{name}_stdin")]
     sources += [n for name in names if (n := getattr(options, f"{name}_fd")) is not None]
     if len(set(sources)) != len(sources):
-        raise UsageError("two secrets cannot come from one place; give each its own descriptor with -fd")
+        raise UsageError(
+            "two secrets cannot be read from the same input; give each a file descriptor of its own, "
+            "such as "
+            "--password-fd 3 and --passphrase-fd 4"
+        )
 
 
 def _secret(options: argparse.Namespace, name: str, what: str) -> Secret | None:

@@ -93,7 +93,7 @@ def unseal(file: bytes, keys: list[Key], path: Path) -> bytes:
     words = header.decode("ascii", "replace").split(" ")
     if words[0] != _HEADER.split(" ", maxsplit=1)[0]:
         raise UsageError(
-            f"{path} is no credential store, or its beginning is damaged; nothing was changed in it"
+            f"{path} is not a credential store, or its beginning is damaged; nothing was changed in it"
         )
     if " ".join(words[:3]) != _HEADER or len(words) != 4:
         newer = words[1:2] != ["1"]
@@ -136,7 +136,7 @@ def read_keys(path: Path, from_systemd: bool = False) -> list[Key]:
             octets = b""
         if word != _KEY_WORD or len(octets) != _KEY_BYTES:
             raise UsageError(
-                f"the key file {path} is damaged: a line of it is no key; restore it from a backup"
+                f"the key file {path} is damaged: it has a line that is not a key; restore it from a backup"
             )
         keys.append(Key(Secret(encoded)))
     if not keys:

@@ -56,7 +56,7 @@ def from_prompt(what: str, *, twice: bool) -> Secret:
     try:
         first = getpass.getpass(f"{what[0].upper()}{what[1:]}: ")
         if twice and getpass.getpass("Once more: ") != first:
-            raise UsageError(f"{what}: the two do not agree; nothing was changed")
+            raise UsageError(f"{what}: the second one differs from the first; nothing was changed")
     except (EOFError, KeyboardInterrupt):
         print(file=sys.stderr)
         raise UsageError(f"{what} was not given; nothing was changed") from None
@@ -67,5 +67,5 @@ def _checked(text: str, what: str, whole: bool) -> Secret:
     if not text:
         raise UsageError(f"{what} is empty")
     if "\0" in text or (not whole and ("\n" in text or "\r" in text)):
-        raise UsageError(f"{what} has more than one line, or a NUL")
+        raise UsageError(f"{what} has more than one line, or a NUL character")
     return Secret(text)

@@ -32,12 +32,10 @@ def _read_machine(word: str) -> str:
         try:
             meant = ipaddress.ip_network(word, strict=False)
         except ValueError:
-            raise UsageError(f"--machines: {word!r} is no address and no network") from None
-        raise UsageError(f"--machines: {word!r} has host bits set; write {meant}")
+            raise UsageError(f"{word!r} is no address and no network") from None
+        raise UsageError(f"{word!r} has host bits set; write {meant}")
     if not _NAME_PATTERN.fullmatch(word):
-        raise UsageError(
-            f"--machines: {word!r} is no name pattern; write mail1, *.example.org or 192.0.2.0/24"
-        )
+        raise UsageError(f"{word!r} is no name pattern; write mail1, *.example.org or 192.0.2.0/24")
     return word.lower().rstrip(".")
 
 
@@ -50,7 +48,7 @@ def read_actions(text: str) -> tuple[str, ...]:
     words = [word.strip() for word in text.split(",") if word.strip()]
     for word in words:
         if word not in (*ACTIONS, "all"):
-            raise UsageError(f"--actions: {word!r} is no action; actions are {', '.join(ACTIONS)}, or all")
+            raise UsageError(f"{word!r} is no action; actions are {', '.join(ACTIONS)}, or all")
     return tuple(action for action in ACTIONS if action in words or "all" in words)
 
 

@@ -150,10 +150,13 @@ def _variables(source: str, environ: Mapping[str, str]) -> dict[str, str]:
     prefix = source.upper() + "_"
     if not any(prefix + end in environ for ends in _VARIABLES.values() for end in ends):
         mend = {
-            "nagios": "set enable_environment_macros=1 in nagios.cfg, or pass --state and its fellows",
-            "icinga": "name them in the command's env, or pass --state and its fellows",
+            "nagios": "set enable_environment_macros=1 in nagios.cfg",
+            "icinga": "name them in the command's env",
         }[source]
-        raise UsageError(f"--event {source}: there is no {prefix}* variable; {mend}")
+        raise UsageError(
+            f"--event {source}: there is no {prefix}* variable; {mend}, "
+            "or give --state and the other event options"
+        )
     said = {}
     for name, ends in _VARIABLES.items():
         texts = (_text(environ.get(prefix + end, "")) for end in ends)

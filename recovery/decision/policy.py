@@ -165,7 +165,7 @@ def _causes(event: Event, rules: Rules) -> str:
     if cause.startswith("engine."):
         return f"the engine could not run the check ({cause}), which says nothing about the machine"
     if cause == "none":
-        return "the status line names no cause, and --causes leaves out none"
+        return "the status line names no cause, and --causes does not include 'none', which stands for that"
     return f"cause {cause} is not one that this repair can mend"
 
 
@@ -214,5 +214,5 @@ def _fleet(rules: Rules, facts: Facts, now: float) -> str:
         return ""
     return (
         f"fleet brake: {begun} recoveries on all machines in {spell(limit.seconds)}, and --fleet-at-most is "
-        f"{limit}; is this host's own network well?"
+        f"{limit}; is this host's own network in order?"
     )

@@ -1,4 +1,4 @@
-"""Alert tokens in the arguments of an external process: ``{host}`` and its fellows. Pure."""
+"""Alert tokens in the arguments of an external process: ``{host}``, ``{output}`` and so on. Pure."""
 
 from __future__ import annotations
 

@@ -29,10 +29,14 @@ def take_over(request: RecoveryRequest, machines: Machines, deadline: Deadline, 
         event = None if found.event is None else Event.from_dict(found.event)
         lock = history.lock(found.texts["address"] or found.texts["machine"], wait=HAND_OVER)
         if lock is None:
-            raise RecoveryError(f"recovery {number}: its machine's lock was not given up")
+            raise RecoveryError(
+                f"recovery {number}: the process that began it still holds the machine's lock"
+            )
         try:
             if not history.take_over(number):
-                raise RecoveryError(f"recovery {number} was given up before it was taken over")
+                raise RecoveryError(
+                    f"recovery {number} was marked as interrupted before this process could go on with it"
+                )
             recovery = Recovery(replace(request, event=event), machines, history, deadline, number)
             try:
                 access = recovery.access(found.texts["address"])

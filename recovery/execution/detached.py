@@ -47,7 +47,7 @@ def start(command: Sequence[str], number: int) -> str:
         problem = _systemd_run(command, number)
         if not problem:
             return "in a systemd unit of its own"
-        note = f"; systemd-run could not ({problem}), so that stopping {unit} would kill it"
+        note = f"; systemd-run failed ({problem}), so stopping {unit} would kill it"
     null = subprocess.DEVNULL
     subprocess.Popen(command, stdin=null, stdout=null, stderr=null, start_new_session=True, close_fds=True)
     return f"in a session of its own{note}"

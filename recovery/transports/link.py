@@ -107,7 +107,7 @@ class Link:
             if result.ended is Ended.EXITED:
                 return result.stdout.decode("utf-8", "replace")
             if deadline.left <= _PAUSE_SECONDS:
-                raise DeadlineExceeded(f"the machine did not state its facts in time ({result.ended.value})")
+                raise DeadlineExceeded(f"the machine did not tell its state in time ({result.ended.value})")
             time.sleep(_PAUSE_SECONDS)
 
     def drop(self) -> None:

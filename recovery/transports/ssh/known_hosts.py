@@ -200,7 +200,7 @@ class KnownHosts:
         try:
             certificate = load_ssh_public_identity(line)
             if not isinstance(certificate, SSHCertificate):
-                raise HostKeyRejected(f"{shown}: its certificate is none")
+                raise HostKeyRejected(f"{shown}: what it sent as its certificate is not one")
             certificate.verify_cert_signature()
             authority = _blob(certificate)
         except (ValueError, UnsupportedAlgorithm, InvalidSignature):
@@ -210,8 +210,8 @@ class KnownHosts:
                 raise HostKeyRejected(f"{shown}: its certificate's authority is revoked by {entry.where}")
         if not any(entry.key == authority for entry in self._authorities):
             raise HostKeyRejected(
-                f"{shown}: its certificate is by {fingerprint(authority)}, which no @cert-authority line "
-                f"for {self.name} names"
+                f"{shown}: its certificate is signed by {fingerprint(authority)}, and no @cert-authority "
+                f"line for {self.name} has that key"
             )
         if certificate.type is not SSHCertificateType.HOST or certificate.critical_options:
             raise HostKeyRejected(f"{shown}: its certificate is not one for a host")

@@ -126,5 +126,5 @@ def _parse_key(text: str, passphrase: Secret | None, shown: str) -> paramiko.PKe
         except (ValueError, IndexError, TypeError, UnicodeDecodeError):
             encrypted = encrypted or passphrase is not None
     if encrypted and passphrase is not None:
-        raise LoginFailed(f"{shown} cannot be opened: the stored passphrase is not its")
+        raise LoginFailed(f"{shown} cannot be opened: the stored passphrase is wrong")
     raise LoginFailed(f"{shown} is not a private key that can be used (Ed25519, ECDSA or RSA)")

@@ -154,7 +154,7 @@ def _tls(error: BaseException, peer: Peer, offers: str | None) -> RecoveryError 
             f"{peer.where}: it does not speak TLS; HTTPS is on 5986. For sealed messages over HTTP with "
             "winrm-ntlm, winrm-kerberos or winrm-credssp use --port 5985"
         )
-    return ConnectFailed(f"{peer.where}: no TLS: {(found.reason or 'failed').replace('_', ' ').lower()}")
+    return ConnectFailed(f"{peer.where}: TLS failed: {(found.reason or 'failed').replace('_', ' ').lower()}")
 
 
 def _network(error: BaseException, peer: Peer, offers: str | None) -> RecoveryError | None:

@@ -7,7 +7,6 @@ import binascii
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import cache
 from importlib import resources
 
@@ -122,8 +121,3 @@ def _plain(output: bytes) -> str:
         text = " ".join(re.findall(r'<S S="Error">(.*?)</S>', text, re.DOTALL))
         text = re.sub(r"_x([0-9A-F]{4})_", lambda match: chr(int(match[1], 16)), text)
     return "".join(one if one.isprintable() else " " for one in text)
-
-
-def finish(result: CommandResult, seconds: float) -> CommandResult:
-    """``result`` with the time that it took."""
-    return replace(result, seconds=seconds)

@@ -6,7 +6,8 @@ import contextlib
 import math
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import ParamSpec, TypeVar
 
 from winrm.exceptions import WinRMOperationTimeoutError, WSManFaultError
@@ -121,7 +122,7 @@ class WinRmTransport:
             result = self._feed_and_read(command, lines, nonce, work)
         finally:
             self._end(command, deadline.share(grace))
-        return winrm_script.finish(result, time.monotonic() - began)
+        return replace(result, seconds=time.monotonic() - began)
 
     def _start(self, work: Deadline) -> str:
         executable, *arguments = winrm_script.command_line()
@@ -235,13 +236,3 @@ def _scheme_and_port(target: Target, credential: Credential) -> tuple[str, int]:
             f"{target.machine}: Kerberos knows machines by name; give --machine the full name of it"
         )
     return scheme, target.port or (HTTP_PORT if scheme == "http" else HTTPS_PORT)
-
-
-@contextlib.contextmanager
-def link(target: Target, credential: Credential, *, deadline: Deadline) -> Iterator[WinRmTransport]:
-    """A link that is closed when the block ends."""
-    transport = WinRmTransport.connect(target, credential, deadline=deadline)
-    try:
-        yield transport
-    finally:
-        transport.close()

@@ -87,7 +87,7 @@ def test_key_with_passphrase_logs_in(machine: Machine) -> None:
     ("passphrase", "message"),
     [
         (None, "needs its passphrase, and none is stored"),
-        (Secret("not it"), "cannot be opened: the stored passphrase is not its"),
+        (Secret("not it"), "cannot be opened: the stored passphrase is wrong"),
     ],
 )
 def test_passphrase_that_is_missing_or_wrong_is_told(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +13,7 @@ import pytest
 from imap4.deadline import Deadline
 from recovery.errors import RecoveryError
 from recovery.model import Credential, Secret, Target
-from recovery.transports.winrm.transport import WinRmTransport, link
+from recovery.transports.winrm.transport import WinRmTransport
 from tests.machines.winrm import powershell
 from tests.machines.winrm.endpoint import Endpoint
 from tests.machines.winrm.listeners import HOST, Site
@@ -55,6 +55,13 @@ def target(site: Site, endpoint: Endpoint, **changes: Any) -> Target:
         HOST, "127.0.0.1", endpoint.port, "https" if tls else "http", str(site.ca_file) if tls else None
     )
     return replace(made, **changes)
+
+
+@contextmanager
+def link(target: Target, credential: Credential, *, deadline: Deadline) -> Iterator[WinRmTransport]:
+    """A link that is closed when the block ends."""
+    with closing(WinRmTransport.connect(target, credential, deadline=deadline)) as transport:
+        yield transport
 
 
 @contextmanager

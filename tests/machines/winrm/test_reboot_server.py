@@ -94,7 +94,7 @@ def test_clock_that_moves_is_no_proof(site: Site, endpoint: Endpoint, windows: W
     windows.comes_back = False
     outcome = reboot(site, endpoint)
     assert outcome.verdict is Verdict.NOT_PROVEN
-    assert outcome.summary.endswith(", but the marker in the registry outlived the reboot")
+    assert outcome.summary.endswith(", but the marker in the registry is still there after the reboot")
 
 
 def test_login_that_is_refused_after_the_reboot_is_not_tried_for_long(

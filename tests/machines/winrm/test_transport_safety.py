@@ -17,9 +17,9 @@ from cryptography.hazmat.primitives import serialization
 from imap4.deadline import Deadline
 from recovery.errors import DeadlineExceeded, HostKeyRejected, LoginFailed, UsageError
 from recovery.model import Ended, Secret, Target
-from recovery.transports.winrm.transport import WinRmTransport, link
+from recovery.transports.winrm.transport import WinRmTransport
 from tests.machines.winrm import trouble
-from tests.machines.winrm.links import SCRIPT, Echo, connected, credential, refused, target
+from tests.machines.winrm.links import SCRIPT, Echo, connected, credential, link, refused, target
 from tests.machines.winrm.listeners import HOST, Site
 
 

@@ -225,7 +225,7 @@ def test_the_limits_hold(host: Recovery) -> None:
     assert host(*REBOOT, *free, "--at-most", "2/1h", "--fleet-at-most", "none").last.endswith(DONE)
     assert host(*REBOOT, *free, "--fleet-at-most", "3/10m").last == (
         "OK - reboot-server on mail1: skipped: fleet brake: 3 recoveries on all machines in 10m, "
-        "and --fleet-at-most is 3/10m; is this host's own network well?"
+        "and --fleet-at-most is 3/10m; is this host's own network in order?"
     )
 
 

@@ -234,7 +234,8 @@ def test_test_is_refused_on_a_machine_that_is_not_allowed(recovery: Recovery) ->
         ),
         (
             ("add", "m", "--account", "r", "--private-key-stdin", "--passphrase-stdin"),
-            "two secrets cannot come from one place; give each its own descriptor with -fd",
+            "two secrets cannot be read from the same input; give each a file descriptor of its own, such as "
+            "--password-fd 3 and --passphrase-fd 4",
         ),
         (
             ("add", "m", "--account", "r", "--machines", "1.2.3.4/8"),

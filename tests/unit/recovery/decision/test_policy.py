@@ -89,7 +89,7 @@ def test_an_event_is_left_alone(change: dict[str, object], reason: str) -> None:
         (
             {"fleet_starts": [NOW - 599, NOW - 4, NOW - 3, NOW - 2, NOW + 9]},
             "fleet brake: 5 recoveries on all machines in 10m, and --fleet-at-most is 5/10m; "
-            "is this host's own network well?",
+            "is this host's own network in order?",
         ),
     ],
 )

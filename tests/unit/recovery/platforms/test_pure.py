@@ -107,8 +107,8 @@ def test_reboot_is_refused_for_a_reason(boot_id: str, uptime: float, reboot: str
 def test_left_over_processes_are_told() -> None:
     result = CommandResult(Ended.TIMED_OUT, None, seconds=3.0, unstoppable=True)
     assert judge(result, ProcessRequest(("fix",))) == (
-        "fix failed after 3.0 s (killed by the time-out, but processes of it are left: "
-        "they belong to another account)",
+        "fix failed after 3.0 s (killed by the time-out, but some of its processes, "
+        "which are another account's, still run)",
         False,
     )
     assert facts(result)["ended"] == "killed by the time-out"
