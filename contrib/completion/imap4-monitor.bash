@@ -27,7 +27,8 @@ _imap4_monitor() {
         return
         ;;
     esac
-    local programs="--check-command --monitor-command --recovery-command --command-file --records --notification-command"
+    local programs="--check-command --monitor-command --recovery-command --command-file --records"
+    programs+=" --notification-command --interval-length"
     case $command in
     simulate) options="--monitor --start --length --duration --format" ;;
     new) options="--ask --recovery-command" ;;

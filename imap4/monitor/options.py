@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from imap4.arguments import Parser, duration
+from imap4.arguments import Parser, duration, whole
 
 ENGINES = ("nagios", "naemon", "icinga2")
 
@@ -43,6 +43,12 @@ def _add_programs(sub: Parser) -> None:
         "--records",
         metavar="FOLDER",
         help=f"where tests are recorded for reports; '' for nowhere ({default.records})",
+    )
+    sub.add_argument(
+        "--interval-length",
+        type=whole(1, 86_400),
+        metavar="SECONDS",
+        help=f"Nagios' and Naemon's interval_length ({default.interval_length})",
     )
     sub.add_argument(
         "--notification-command",

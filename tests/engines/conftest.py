@@ -99,7 +99,7 @@ def _restart(run: Run) -> None:
     run.engine.start()
 
 
-def _make(engine: str, folder: Path, scenarios: Sequence[Scenario]) -> Run:
+def _make(engine: str, folder: Path, scenarios: Sequence[Scenario], length: int = 60) -> Run:
     recorder = Recorder(folder / "recorder")
     api = None
     definition = Definition("engines.toml", tuple(each.monitor for each in scenarios))
@@ -108,10 +108,11 @@ def _make(engine: str, folder: Path, scenarios: Sequence[Scenario]) -> Run:
         monitor=recorder.program("imap4-monitor", "imap4.monitor.cli"),
         recovery=recorder.recovery,
         command_file=str(folder / "rw" / "nagios.cmd"),
+        interval_length=length,
     )
     running: nagios_core.Nagios | icinga.Icinga
     if engine == "nagios":
-        nagios_core.make(folder)
+        nagios_core.make(folder, length)
         for name in ("admins", "boss"):
             line = f"{recorder.notify} {name} '$SERVICEDESC$' '$NOTIFICATIONTYPE$'"
             nagios_core.contact(folder, name, line)
@@ -146,7 +147,7 @@ def runs() -> Iterator[dict[str, Run]]:
         run = _make(engine, top / engine, _plain(engine))
         run.pending = [("Downtime", 1, _downtime), ("Acknowledged", 3, _acknowledge)]
         found[engine] = run
-        restarted = _make(engine, top / f"{engine}-restarted", [Scenario("Plain", rules(3, 2), 7)])
+        restarted = _make(engine, top / f"{engine}-restarted", [Scenario("Plain", rules(3, 2), 7)], length=1)
         # The first test passed; the fourth that failed is one after the first alert.
         restarted.pending = [("Plain", 5, _restart)]
         found[f"{engine} restarted"] = restarted

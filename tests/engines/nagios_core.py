@@ -47,7 +47,7 @@ retention_update_interval=60
 service_inter_check_delay_method=n
 host_inter_check_delay_method=n
 service_interleave_factor=1
-interval_length=1
+interval_length={length}
 retained_service_attribute_mask=1024
 service_check_timeout=60
 enable_notifications=1
@@ -70,12 +70,16 @@ define contact {{
 """
 
 
-def make(folder: Path) -> Path:
-    """Writes the main file and its folders; the main file's path comes back."""
+def make(folder: Path, length: int = 60) -> Path:
+    """Writes the main file and its folders; the main file's path comes back.
+
+    ``length``: interval_length, the engine's unit in seconds.
+    """
     for name in ("objects", "rw", "spool"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     main = folder / "nagios.cfg"
-    main.write_text(MAIN.format(folder=folder, user=pwd.getpwuid(os.geteuid()).pw_name))
+    user = pwd.getpwuid(os.geteuid()).pw_name
+    main.write_text(MAIN.format(folder=folder, user=user, length=length))
     return main
 
 

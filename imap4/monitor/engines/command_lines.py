@@ -13,7 +13,7 @@ from imap4.monitor.model import Action, Monitor
 
 @dataclass(frozen=True)
 class Programs:
-    """Where the programs and files are that the rendered configuration names."""
+    """Where the programs and files are that the rendered configuration names, and the engine's unit."""
 
     check: str = "/usr/lib/nagios/plugins/check_imap4"
     monitor: str = "/usr/local/bin/imap4-monitor"
@@ -24,6 +24,8 @@ class Programs:
     """The folder that every test of a monitor with statistics is recorded in, on the machine that tests."""
     notification: str = "mail-service-notification"
     """Icinga 2's NotificationCommand that carries an alert to a person."""
+    interval_length: int = 60
+    """Seconds that Nagios and Naemon take for one unit of an interval; their own default."""
 
 
 def check_arguments(monitor: Monitor, programs: Programs) -> list[str]:

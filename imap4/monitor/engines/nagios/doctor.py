@@ -14,6 +14,7 @@ from pathlib import Path
 
 from imap4.findings import Finding
 from imap4.monitor.engines.command_lines import Programs
+from imap4.monitor.engines.nagios.pace import changes_interval
 from imap4.monitor.model import Monitor
 
 MAIN_FILES = {
@@ -89,18 +90,27 @@ def _on(name: str, why: str, default: str = "1") -> _Rule:
     return _Rule(name, default, _equals(1), f"{name}=1", why)
 
 
+def _interval_length(main: MainFile, programs: Programs) -> Finding:
+    length = main.get("interval_length", "60")
+    given = "" if "interval_length" in main.values else " (the engine's default)"
+    return Finding(
+        _number(length) == programs.interval_length,
+        f"interval_length is {length}{given}",
+        f"the rendered delays are in units of {programs.interval_length} s; every one would be another",
+        f"render again with --interval-length {length}",
+    )
+
+
 def _rules(engine: str, monitors: Sequence[Monitor]) -> Iterator[_Rule]:
     longest = max((monitor.test_duration for monitor in monitors), default=10)
-    yield _Rule(
-        "interval_length", "60", _equals(1), "interval_length=1",
-        "delays are rendered in seconds; with another length every one of them is multiplied "
-        "(also those of your own objects: multiply theirs by the old length)",
-    )  # fmt: skip
-    mask = "retained_service_attribute_mask"
-    yield _Rule(
-        mask, "0", lambda text: _number(text) >= 0 and bool(_number(text) & INTERVAL), f"{mask}={INTERVAL}",
-        "after a restart, the delay of the last outage would win over a changed Up delay",
-    )  # fmt: skip
+    if any(changes_interval(monitor.rules, monitor.test_duration) for monitor in monitors):
+        mask = "retained_service_attribute_mask"
+        yield _Rule(
+            mask, "0", lambda text: _number(text) >= 0 and bool(_number(text) & INTERVAL),
+            f"{mask}={INTERVAL}",
+            "some Down or Lost delay and a test are longer than the Up delay, so the engine's interval is "
+            "changed in an outage; after a restart, the changed one would win over the rendered one",
+        )  # fmt: skip
     if engine == "naemon":
         yield _Rule(
             "cached_service_check_horizon", "15", _equals(0), "cached_service_check_horizon=0",
@@ -219,6 +229,7 @@ def examine(
             False, f"{path} cannot be read", error.strerror or "", "give the main file with --config"
         )
         return
+    yield _interval_length(main, programs)
     for rule in _rules(engine, monitors):
         value = main.get(rule.name, rule.default)
         given = "" if rule.name in main.values else " (the engine's default)"

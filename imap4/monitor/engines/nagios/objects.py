@@ -13,6 +13,7 @@ Times are seconds, so the main file needs ``interval_length=1``.
 
 from __future__ import annotations
 
+import math
 import re
 import shlex
 from collections.abc import Iterable, Sequence
@@ -96,6 +97,7 @@ def _pace(programs: Programs) -> str:
     rules = ("UP", "WARN", "DOWN", "LOST", "FAILURES", "ALERTS", "WRAP", "DURATION")
     names = {"STATETYPE": "state-type", "NOTIFICATIONNUMBER": "notification-number"}
     line = command_line([programs.monitor, "pace", "--command-file", programs.command_file])
+    line += f" --interval-length {programs.interval_length}"
     line += " --host '$HOSTNAME$' --service '$SERVICEDESC$'"
     line += "".join(f" --{name.lower()} $_SERVICEIMAP4_{name}$" for name in rules)
     return line + "".join(f" --{names.get(name, name.lower())} $SERVICE{name}$" for name in _PACED)
@@ -124,7 +126,12 @@ def _repair(monitor: Monitor, action: Action, programs: Programs) -> str:
     return f"{told} {alert} exec {command_line(recovery_arguments(monitor, action, programs, 'nagios'))}"
 
 
-def _service(monitor: Monitor, slug: str, bands: Sequence[Band]) -> str:
+def _units(seconds: float, length: int) -> str:
+    """Seconds in the engine's units, a fraction where it has to be; rounded up, since engines round down."""
+    return f"{math.ceil(seconds / length * 10_000) / 10_000:g}"
+
+
+def _service(monitor: Monitor, slug: str, bands: Sequence[Band], length: int) -> str:
     rules, on = monitor.rules, int(monitor.enabled)
     # The handler pulls the next test forward; it cannot push it back. So the engine's own interval has
     # to be the longest that there may be: the delay, and a test that takes all its time.
@@ -138,8 +145,8 @@ def _service(monitor: Monitor, slug: str, bands: Sequence[Band]) -> str:
         ("passive_checks_enabled", on),
         ("notifications_enabled", on),
         ("max_check_attempts", rules.failures_per_alert),
-        ("check_interval", rules.delays.up),
-        ("retry_interval", rules.delays.warn + monitor.test_duration),
+        ("check_interval", _units(rules.delays.up, length)),
+        ("retry_interval", _units(rules.delays.warn + monitor.test_duration, length)),
         ("process_perf_data", int(monitor.statistics)),
         ("contacts", ",".join(bands[0].contacts)),
         ("contact_groups", ",".join(bands[0].groups)),
@@ -213,7 +220,7 @@ def _monitor(monitor: Monitor, slug: str, programs: Programs) -> list[str]:
         objects.append(_define("contact", contact))
         own.append(name)
     bands = notified(monitor, own)
-    objects.append(_service(monitor, slug, bands))
+    objects.append(_service(monitor, slug, bands, programs.interval_length))
     objects += [_escalation(monitor, band) for band in bands[1:]]
     return objects
 

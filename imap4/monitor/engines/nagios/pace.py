@@ -3,9 +3,12 @@
 An engine places the next test, from its own interval, before it runs the handler. An unforced
 ``SCHEDULE_SVC_CHECK`` can only pull that test forward. So the intervals that the engine has are the
 longest that there may be (the delay and a test that takes all its time), and the handler pulls the next
-test to just the delay after the end of this one. A forced check would override the engine's intervals,
-but also an administrator who has switched the service's tests off: it is used only at the first test
-after an up state and at the recovery, where the engine's interval is still another state's.
+test to just the delay after the end of this one. The engine's own interval is the Up delay; it is changed
+only where that is too short, since a changed one outlives the engine's restart, and can only be a whole
+number of the engine's units (interval_length), which the configured one need not be. A forced check would
+override the engine's intervals, but also an administrator who has switched the service's tests off: it is
+used only at the first test after an up state and at the recovery, where the engine's interval is still
+another state's.
 """
 
 from __future__ import annotations
@@ -46,27 +49,39 @@ class Told:
         return max(per_alert, self.notification + per_alert - 1)
 
 
-def commands(rules: Rules, told: Told, now: float, *, duration: float, wrap: int = 0) -> list[Command]:
+def changes_interval(rules: Rules, duration: float) -> bool:
+    """Whether some delay and a test of ``duration`` seconds are longer than the engine's interval, Up's."""
+    most = rules.failures_per_alert * max(1, rules.maximum_alerts)
+    delays = {rules.delay_after(failures) for failures in (rules.failures_per_alert, most, most + 1)}
+    return max(delays) + math.ceil(duration) > rules.delays.up
+
+
+def commands(
+    rules: Rules, told: Told, now: float, *, duration: float, wrap: int = 0, length: int = 1
+) -> list[Command]:
     """The external commands to send after a test.
 
     Args:
         now: the end of the test, in seconds since the epoch.
         duration: the longest that a test takes, in seconds.
         wrap: the alert whose number is given again and again, where alerts have no limit; 0 for none.
+        length: the engine's interval_length, in seconds.
     """
     name = (told.host, told.service)
     failures = told.failures(rules.failures_per_alert)
     moment = round(now + rules.delay_after(failures))
     if told.ok:
+        up = math.ceil(rules.delays.up / length)
+        back: list[Command] = [("CHANGE_NORMAL_SVC_CHECK_INTERVAL", *name, up)]
         return [
-            ("CHANGE_NORMAL_SVC_CHECK_INTERVAL", *name, rules.delays.up),
+            *(back if changes_interval(rules, duration) else ()),
             ("SET_SVC_NOTIFICATION_NUMBER", *name, 0),
             ("SCHEDULE_FORCED_SVC_CHECK", *name, moment),
         ]
     found: list[Command] = []
-    if failures + 1 >= rules.failures_per_alert:
+    if failures + 1 >= rules.failures_per_alert and changes_interval(rules, duration):
         # For the next test: when this handler runs for it, the engine has placed the one after it.
-        interval = rules.delay_after(failures + 1) + math.ceil(duration)
+        interval = math.ceil((rules.delay_after(failures + 1) + math.ceil(duration)) / length)
         found.append(("CHANGE_NORMAL_SVC_CHECK_INTERVAL", *name, interval))
     forced = failures == 1 == rules.failures_per_alert
     found.append((f"SCHEDULE_{'FORCED_' * forced}SVC_CHECK", *name, moment))
@@ -92,6 +107,10 @@ def _parser() -> argparse.ArgumentParser:
         "--alerts", required=True, type=int, metavar="N", help="maximum alerts; 0 is no limit"
     )
     parser.add_argument("--duration", required=True, type=float, metavar="SECONDS", help="longest test")
+    # Files that were rendered before there was this option had seconds.
+    parser.add_argument(
+        "--interval-length", type=int, default=1, metavar="SECONDS", help="the engine's interval_length (1)"
+    )
     parser.add_argument(
         "--wrap", type=int, default=0, metavar="N", help="alert that is repeated without a limit"
     )
@@ -122,7 +141,9 @@ def main(arguments: Sequence[str]) -> int:
         attempt=given.attempt,
         notification=given.notification_number,
     )
-    wanted = commands(rules, told, now, duration=given.duration, wrap=given.wrap)
+    wanted = commands(
+        rules, told, now, duration=given.duration, wrap=given.wrap, length=max(1, given.interval_length)
+    )
     try:
         send(given.command_file, wanted, Deadline(SECONDS))
     except CommandFileError as error:

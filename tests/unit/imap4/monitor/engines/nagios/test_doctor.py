@@ -22,7 +22,7 @@ def test_a_main_file_as_debian_ships_it_is_told_line_by_line(imap4_monitor: Run,
     assert (ended.stderr, ended.returncode) == ("", 1)
     lines = ended.stdout.splitlines()
     assert lines[0] == "BAD  interval_length is 30"
-    assert lines[2] == "     nagios.cfg:9: change to interval_length=1"
+    assert lines[2] == "     render again with --interval-length 30"
     assert lines[3] == "BAD  retained_service_attribute_mask is 0 (the engine's default)"
     assert lines[5] == "     nagios.cfg: add retained_service_attribute_mask=1024"
     assert lines[6] == "BAD  cached_service_check_horizon is 15 (the engine's default)"

@@ -16,7 +16,7 @@ from imap4.monitor.engines.nagios.pace import Told, commands
 from imap4.monitor.states import Delays, Rules
 from tests.unit.imap4.monitor.conftest import Run
 
-RULES = Rules(Delays(up=300, warn=20, down=60, lost=600), failures_per_alert=3, maximum_alerts=2)
+RULES = Rules(Delays(up=500, warn=20, down=60, lost=600), failures_per_alert=3, maximum_alerts=2)
 
 
 def told(*, ok: bool = False, hard: bool = True, attempt: int = 3, notification: int = 0) -> Told:
@@ -50,10 +50,30 @@ def test_a_failing_test_sets_the_interval_of_the_next_and_pulls_it_forward(
 
 def test_a_recovery_sets_everything_back() -> None:
     assert commands(RULES, told(ok=True), 1000.4, duration=10) == [
-        ("CHANGE_NORMAL_SVC_CHECK_INTERVAL", "h", "Mail", 300),
+        ("CHANGE_NORMAL_SVC_CHECK_INTERVAL", "h", "Mail", 500),
         ("SET_SVC_NOTIFICATION_NUMBER", "h", "Mail", 0),
-        ("SCHEDULE_FORCED_SVC_CHECK", "h", "Mail", 1300),
+        ("SCHEDULE_FORCED_SVC_CHECK", "h", "Mail", 1500),
     ]
+
+
+def test_intervals_are_told_in_the_engines_units_rounded_up() -> None:
+    def intervals(said: Told) -> list[str | int]:
+        told_ = commands(RULES, said, 0.0, duration=10, length=60)
+        return [each[3] for each in told_ if each[0] == "CHANGE_NORMAL_SVC_CHECK_INTERVAL"]
+
+    assert intervals(told(notification=1)) == [2]  # 70 s
+    assert intervals(told(notification=4)) == [11]  # 610 s
+    assert intervals(told(ok=True)) == [9]  # 500 s
+
+
+def test_an_interval_that_is_long_enough_for_every_delay_is_left_alone() -> None:
+    """A changed one outlives the engine's restart, and the next rendering."""
+    rules = Rules(Delays(up=100, warn=90, down=50, lost=90), failures_per_alert=2, maximum_alerts=2)
+    for said in (told(hard=False, attempt=1), told(notification=1), told(notification=9), told(ok=True)):
+        names = {each[0] for each in commands(rules, said, 0.0, duration=10, length=60)}
+        assert "CHANGE_NORMAL_SVC_CHECK_INTERVAL" not in names
+        found = {each[0] for each in commands(rules, said, 0.0, duration=10.1, length=60)}
+        assert "CHANGE_NORMAL_SVC_CHECK_INTERVAL" in found
 
 
 def test_the_first_of_single_failures_is_forced_because_the_engine_has_the_up_interval() -> None:
