@@ -57,6 +57,7 @@ pyz: $(VENV)/.run
 
 docs: $(VENV)/.dev
 	$(BIN)/python tools/verdicts.py
+	$(BIN)/python tools/engine_facts.py
 
 # Measured is what users have: installed, not editable, with the system's own Python.
 BENCH := build/bench-venv

@@ -72,8 +72,8 @@ def prepare(folder: Path, port: int) -> nagios_core.Nagios:
         monitor=program(folder, "imap4-monitor", "imap4.monitor.cli"),
         command_file=str(folder / "rw" / "nagios.cmd"),
     )
-    for name in write(folder / "objects", render(monitors, programs)):
-        say(f"rendered {name}")
+    for each in write(folder / "objects", render(monitors, programs)):
+        say(f"rendered {each.name}")
     ended = nagios_core.verify(main)
     if ended.returncode != 0:
         raise SystemExit(ended.stdout)

@@ -32,7 +32,7 @@ _imap4_monitor() {
     case $command in
     simulate) options="--monitor --start --length --duration --format" ;;
     new) options="--ask --recovery-command" ;;
-    render) options="--output --existing-hosts $programs" ;;
+    render) options="--output --existing-hosts --no-shared --replace --config $programs" ;;
     doctor) options="--file --config --define $programs" ;;
     comment) options="--host --service --author --status --timeout" ;;
     esac

@@ -12,23 +12,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imap4.arguments import USAGE
 from imap4.children import count_exit_codes
 from imap4.monitor.options import make_parser
+from imap4.monitor.trouble import DONE, WRONG, Trouble
 
 if TYPE_CHECKING:
-    from imap4.monitor.engines.command_lines import Programs
     from imap4.monitor.model import Definition, Monitor
-
-DONE, WRONG = 0, 1
-
-
-class Trouble(Exception):
-    """A message for the person, and the exit code that goes with it."""
-
-    def __init__(self, text: str, code: int = USAGE) -> None:
-        super().__init__(text)
-        self.code = code
 
 
 def _definition(path: str) -> Definition:
@@ -113,47 +102,17 @@ def new(options: argparse.Namespace) -> int:
 
 
 def render(options: argparse.Namespace) -> int:
-    """Write the engine's object configuration."""
-    from imap4.monitor.engines.icinga2 import objects as icinga2
-    from imap4.monitor.engines.nagios import objects as nagios
-    from imap4.monitor.engines.rendered_files import RenderError, write
+    """See ``engine_commands``."""
+    from imap4.monitor import engine_commands
 
-    definition = _definition(options.file)
-    programs = _programs(options)
-    make = icinga2.render if options.engine == "icinga2" else nagios.render
-    files = make(definition, programs, existing_hosts=options.existing_hosts)
-    try:
-        changed = write(Path(options.output), files)
-    except RenderError as error:
-        raise Trouble(f"render: {error}") from None
-    for name, is_new in changed.items():
-        print(f"{Path(options.output) / name}: {'written' if is_new else 'unchanged'}")
-    return DONE
-
-
-def _programs(options: argparse.Namespace) -> Programs:
-    from imap4.monitor.engines.command_lines import Programs
-
-    given = {name: getattr(options, name) for name in Programs.__dataclass_fields__}
-    return Programs(**{name: value for name, value in given.items() if value is not None})
+    return engine_commands.render(options)
 
 
 def doctor(options: argparse.Namespace) -> int:
-    """Look at the engine, and tell what has to be changed for the monitors."""
-    from imap4.findings import told
-    from imap4.monitor.engines.icinga2 import doctor as doctor_icinga2
-    from imap4.monitor.engines.nagios import doctor as doctor_nagios
-    from imap4.monitor.records import folder
+    """See ``engine_commands``."""
+    from imap4.monitor import engine_commands
 
-    monitors = _definition(options.file).monitors if options.file else ()
-    programs = _programs(options)
-    if options.engine == "icinga2":
-        found = list(doctor_icinga2.examine(options.config, programs, monitors, defines=options.define))
-    else:
-        found = list(doctor_nagios.examine(options.engine, options.config, programs, monitors))
-    found += folder.examine(programs.records, monitors)
-    print(told(found))
-    return DONE if all(finding.ok for finding in found) else WRONG
+    return engine_commands.doctor(options)
 
 
 def comment(options: argparse.Namespace) -> int:

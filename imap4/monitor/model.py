@@ -111,10 +111,12 @@ class Monitor:
 
 @dataclass(frozen=True)
 class Definition:
-    """A whole file."""
+    """A whole file, or several together."""
 
     source: str
     monitors: tuple[Monitor, ...]
+    lines: tuple[int | None, ...] = field(default=(), compare=False)
+    """Where in the file each monitor begins, if it came from one."""
 
 
 # Nagios' illegal_object_name_chars, what external commands and Icinga's names are split at, and the

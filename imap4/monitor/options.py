@@ -24,7 +24,6 @@ def _add_comment(commands: argparse._SubParsersAction[Parser]) -> None:
 def _add_programs(sub: Parser) -> None:
     from imap4.monitor.engines.command_lines import Programs
 
-    default = Programs()
     for name, what in (
         ("check", "check_imap4"),
         ("monitor", "imap4-monitor, for Nagios' and Naemon's event handler"),
@@ -34,41 +33,60 @@ def _add_programs(sub: Parser) -> None:
             f"--{name}-command",
             dest=name,
             metavar="PATH",
-            help=f"where the engine finds {what} ({getattr(default, name)})",
+            help=f"where the engine finds {what} (beside this program)",
         )
     sub.add_argument(
-        "--command-file", metavar="PATH", help=f"Nagios' and Naemon's command file ({default.command_file})"
+        "--command-file",
+        metavar="PATH",
+        help="Nagios' and Naemon's command file (what its main file says, or its packaging has)",
     )
     sub.add_argument(
         "--records",
         metavar="FOLDER",
-        help=f"where tests are recorded for reports; '' for nowhere ({default.records})",
+        help=f"where tests are recorded for reports; '' for nowhere ({Programs.records})",
     )
     sub.add_argument(
         "--interval-length",
         type=whole(1, 86_400),
         metavar="SECONDS",
-        help=f"Nagios' and Naemon's interval_length ({default.interval_length})",
+        help="Nagios' and Naemon's interval_length (what its main file says, or 60)",
     )
     sub.add_argument(
         "--notification-command",
         dest="notification",
         metavar="NAME",
-        help=f"Icinga 2's NotificationCommand for people ({default.notification})",
+        help="Icinga 2's NotificationCommand for people (mail-service-notification)",
     )
 
 
 def _add_render(commands: argparse._SubParsersAction[Parser]) -> None:
     sub = commands.add_parser("render", help="write an engine's object configuration")
     sub.add_argument("engine", choices=ENGINES)
-    sub.add_argument("file", metavar="FILE")
+    sub.add_argument("files", metavar="FILE", nargs="+", help="all definitions that the folder is for")
     sub.add_argument("-o", "--output", metavar="DIR", required=True, help="folder that the engine reads")
     sub.add_argument("--existing-hosts", action="store_true", help="the engine has the hosts already")
+    sub.add_argument(
+        "--no-shared", action="store_true", help="what monitors share is rendered into another folder already"
+    )
+    sub.add_argument(
+        "--replace", action="store_true", help="replace what was rendered from other files; its monitors go"
+    )
+    sub.add_argument(
+        "--config",
+        metavar="PATH",
+        help="Nagios' or Naemon's main file, read for its settings (the usual places)",
+    )
     _add_programs(sub)
 
     sub = commands.add_parser("doctor", help="look at an engine: what has to be changed for the monitors")
     sub.add_argument("engine", choices=ENGINES)
-    sub.add_argument("-f", "--file", metavar="FILE", help="a definition: look for its monitors too")
+    sub.add_argument(
+        "-f",
+        "--file",
+        metavar="FILE",
+        action="append",
+        help="a definition: look for its monitors too; may be given again",
+    )
     sub.add_argument("--config", metavar="PATH", help="the engine's main file (the usual places)")
     sub.add_argument(
         "-D",

@@ -57,6 +57,7 @@ class Recorder:
         now = "now() { date +%s.%N; }\n"
         self.check = self._script(
             "check",
+            f'[ "$1" != --version ] || exec {PLUGIN} "$@"\n'
             f'for each; do printf "%s\\0" "$each"; done > {shlex.quote(str(folder))}/arguments-"$4"\n'
             + now
             + f'begin=$(now)\n{PLUGIN} "$@"\nstatus=$?\n'
@@ -75,7 +76,11 @@ class Recorder:
         self.notify = self._script("notify", f'{self._note} "$@" 0\n')
         names = ("SERVICEDESC", "NOTIFICATIONTYPE", "ALERT")
         told = " ".join(f'"${{NAGIOS_{name}}}${{ICINGA_{name}}}"' for name in names)
-        self.recovery = self._script("imap4-recovery", f'{self._note} repair {told} "$@"\n')
+        self.recovery = self._script(
+            "imap4-recovery",
+            f'[ "$1" != --version ] || exec {self.program("the-real-one", "recovery.cli")} "$@"\n'
+            f'{self._note} repair {told} "$@"\n',
+        )
 
     def program(self, name: str, module: str) -> str:
         """A command of this checkout, installed or not; its path."""

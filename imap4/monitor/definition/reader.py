@@ -33,6 +33,17 @@ class DefinitionError(Exception):
         super().__init__("\n".join(lines))
 
 
+class DefinitionErrors(DefinitionError):
+    """Several files cannot be used; the text has all mistakes of all of them."""
+
+    def __init__(self, errors: Sequence[DefinitionError]) -> None:
+        super().__init__(errors[0].source, [mistake for error in errors for mistake in error.mistakes])
+        self._text = "\n".join(map(str, errors))
+
+    def __str__(self) -> str:
+        return self._text
+
+
 def _delays(section: Section) -> Delays:
     seconds = checks.integer(1, DAY, " (seconds)")
     down = section.value("down", seconds, 300)
@@ -196,7 +207,8 @@ def parse(text: str, source: str) -> Definition:
     _unique(found)
     if mistakes:
         raise DefinitionError(source, sorted(mistakes, key=lambda each: each.line or 0))
-    return Definition(source, tuple(monitor for _, monitor in found))
+    placed = tuple(line_at(lines, ("monitor", number)) for number in range(len(found)))
+    return Definition(source, tuple(monitor for _, monitor in found), placed)
 
 
 def load(path: Path | str) -> Definition:
@@ -216,3 +228,47 @@ def load(path: Path | str) -> Definition:
             str(path), [Mistake(None, "", "", f"is not UTF-8 text (byte {error.start})")]
         ) from None
     return parse(text, str(path))
+
+
+def load_all(paths: Sequence[Path | str]) -> Definition:
+    """The monitors of several files as one definition; no name, id or service may be in two of them.
+
+    Raises:
+        DefinitionError: with every mistake in all of the files.
+    """
+    found, errors = [], []
+    for number, path in enumerate(paths):
+        if any(Path(path).absolute() == Path(other).absolute() for other in paths[:number]):
+            errors.append(DefinitionError(str(path), [Mistake(None, "", "", "is given twice")]))
+            continue
+        try:
+            found.append(load(path))
+        except DefinitionError as error:
+            errors.append(error)
+    errors += _shared(found)
+    if errors:
+        raise DefinitionErrors(errors)
+    if len(found) == 1:
+        return found[0]
+    monitors = tuple(monitor for definition in found for monitor in definition.monitors)
+    return Definition(", ".join(definition.source for definition in found), monitors)
+
+
+def _shared(definitions: Sequence[Definition]) -> list[DefinitionError]:
+    """What two files have in common, told at the second one."""
+    seen: dict[tuple[str, str], str] = {}
+    errors = []
+    for definition in definitions:
+        mine: dict[tuple[str, str], str] = {}
+        mistakes = []
+        for monitor, line in zip(definition.monitors, definition.lines, strict=True):
+            keys = [("name", monitor.name), ("id", monitor.id), (monitor.host, monitor.service)]
+            mine.update(dict.fromkeys(keys, definition.source))
+            other = next((seen[key] for key in keys if key in seen), None)
+            if other:
+                label = f"monitor {checks.shown(monitor.name)}"
+                mistakes.append(Mistake(line, label, "name", f"{other} has it already; choose another"))
+        seen.update({key: source for key, source in mine.items() if key not in seen})
+        if mistakes:
+            errors.append(DefinitionError(definition.source, mistakes))
+    return errors

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from imap4.monitor.model import Action, Monitor
@@ -26,6 +26,25 @@ class Programs:
     """Icinga 2's NotificationCommand that carries an alert to a person."""
     interval_length: int = 60
     """Seconds that Nagios and Naemon take for one unit of an interval; their own default."""
+
+    def named(self, monitors: Sequence[Monitor], engine: str) -> Iterator[tuple[str, str]]:
+        """The programs that an engine runs for these monitors: name and path; for () all that it may run."""
+        yield "check_imap4", self.check
+        if engine != "icinga2":
+            yield "imap4-monitor", self.monitor
+        if not monitors or any(monitor.recovery.actions for monitor in monitors):
+            yield "imap4-recovery", self.recovery
+
+
+OPTIONS = {
+    name: f"--{field}-command"
+    for name, field in (
+        ("check_imap4", "check"),
+        ("imap4-monitor", "monitor"),
+        ("imap4-recovery", "recovery"),
+    )
+}
+"""The option that says where a program is."""
 
 
 def check_arguments(monitor: Monitor, programs: Programs) -> list[str]:

@@ -141,7 +141,7 @@ def render(definition: Definition, programs: Programs, *, existing_hosts: bool =
 
     ``existing_hosts``: the hosts are in the engine's configuration already.
     """
-    objects = [header("//", definition.source)]
+    objects = [header("//", *definition.source.split(", "))]
     if not existing_hosts:
         hosts: dict[str, str] = {}
         for monitor in definition.monitors:
@@ -153,6 +153,6 @@ def render(definition: Definition, programs: Programs, *, existing_hosts: bool =
         repairs: Sequence[Action] = monitor.recovery.actions
         objects += [_repair(monitor, number, action, programs) for number, action in enumerate(repairs, 1)]
     return {
-        "imap4-commands.conf": header("//", definition.source) + "\n" + shared_objects(programs),
+        "imap4-commands.conf": header("//") + "\n" + shared_objects(programs),
         "imap4-monitors.conf": "\n".join(objects),
     }

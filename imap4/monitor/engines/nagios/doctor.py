@@ -6,57 +6,22 @@ Nothing is changed. The names are those of Nagios Core's manual, "Main Configura
 from __future__ import annotations
 
 import os
-import re
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from imap4.findings import Finding
-from imap4.monitor.engines.command_lines import Programs
+from imap4.monitor.engines import installed
+from imap4.monitor.engines.command_lines import OPTIONS, Programs
+from imap4.monitor.engines.nagios import object_cache, running
+from imap4.monitor.engines.nagios.main_file import MainFile, NotMainFile, find, read
+from imap4.monitor.engines.nagios.object_cache import ObjectCache
 from imap4.monitor.engines.nagios.pace import changes_interval
 from imap4.monitor.model import Monitor
 
-MAIN_FILES = {
-    "nagios": ("/etc/nagios4/nagios.cfg", "/etc/nagios/nagios.cfg", "/usr/local/nagios/etc/nagios.cfg"),
-    "naemon": ("/etc/naemon/naemon.cfg",),
-}
 INTERVAL = 1024
 """MODATTR_NORMAL_CHECK_INTERVAL, in both engines' ``common.h``."""
-
-
-@dataclass(frozen=True)
-class MainFile:
-    """A main configuration file, as the engine reads it."""
-
-    path: Path
-    values: dict[str, tuple[str, int]]
-    """Value and line by name; where a name is there twice, the last counts."""
-
-    def get(self, name: str, default: str) -> str:
-        """The value of a setting, or what the engine takes without one."""
-        return self.values[name][0] if name in self.values else default
-
-    def change(self, line: str) -> str:
-        """The sentence that says where to write ``line``."""
-        name = line.split("=")[0]
-        if name in self.values:
-            return f"{self.path}:{self.values[name][1]}: change to {line}"
-        return f"{self.path}: add {line}"
-
-
-def read(path: Path) -> MainFile:
-    """Read a main file.
-
-    Raises:
-        OSError: it cannot be read.
-    """
-    values = {}
-    for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
-        found = re.match(r"\s*([a-z_0-9]+)\s*=\s*(.*?)\s*$", line)
-        if found:
-            values[found[1]] = (found[2], number)
-    return MainFile(path, values)
 
 
 @dataclass(frozen=True)
@@ -90,15 +55,50 @@ def _on(name: str, why: str, default: str = "1") -> _Rule:
     return _Rule(name, default, _equals(1), f"{name}=1", why)
 
 
-def _interval_length(main: MainFile, programs: Programs) -> Finding:
+def _rendered(main: MainFile, cache: ObjectCache | None, programs: Programs) -> Iterator[Finding]:
+    """Whether the event handler that the engine has fits the main file: its unit, and its command file."""
     length = main.get("interval_length", "60")
     given = "" if "interval_length" in main.values else " (the engine's default)"
-    return Finding(
-        _number(length) == programs.interval_length,
+    # Files that were rendered before the handler had the option are in seconds.
+    has_pace = cache is not None and "imap4-pace" in cache.commands
+    said = (cache.pace("--interval-length") or "1") if cache and has_pace else str(programs.interval_length)
+    yield Finding(
+        _number(length) == _number(said),
         f"interval_length is {length}{given}",
-        f"the rendered delays are in units of {programs.interval_length} s; every one would be another",
-        f"render again with --interval-length {length}",
+        f"the rendered delays are in units of {said} s; every one would be another",
+        f"render again with --interval-length {length}, and restart the engine",
     )
+    file = main.place("command_file")
+    written = (cache.pace("--command-file") if cache and has_pace else None) or programs.command_file
+    yield Finding(
+        file == os.path.normpath(written),
+        f"command_file is {file}",
+        f"the rendered handler writes to {written}",
+        f"render again with --command-file {file}, and restart the engine",
+    )
+
+
+def _contacts(cache: ObjectCache, monitors: Sequence[Monitor]) -> Iterator[Finding]:
+    names = {contact.name for monitor in monitors for contact in monitor.contacts}
+    for name in sorted(names - cache.contacts):
+        yield Finding(
+            False,
+            f"the engine knows no contact or contact group {name}",
+            "with the monitors rendered, it would refuse its whole configuration",
+            "define it before you restart the engine, or correct the name in the definition's contacts",
+        )
+
+
+def _left_over(cache: ObjectCache, monitors: Sequence[Monitor]) -> Iterator[Finding]:
+    """Monitors that the engine has, but not the definitions."""
+    known = {(monitor.host, monitor.service) for monitor in monitors}
+    for host, service in sorted(cache.services - known if monitors else ()):
+        yield Finding(
+            False,
+            f"the monitor {service} on the host {host} is in no definition that was given",
+            "it is tested as it was rendered once",
+            "give its file with another -f; or render again without it, and restart the engine",
+        )
 
 
 def _rules(engine: str, monitors: Sequence[Monitor]) -> Iterator[_Rule]:
@@ -142,15 +142,8 @@ def _rules(engine: str, monitors: Sequence[Monitor]) -> Iterator[_Rule]:
     )  # fmt: skip
 
 
-def _command_file(main: MainFile, programs: Programs) -> Iterator[Finding]:
-    path = Path(main.get("command_file", "/usr/local/nagios/var/rw/nagios.cmd"))
-    same = str(path) == programs.command_file
-    yield Finding(
-        same,
-        f"command_file is {path}",
-        f"the rendered handler writes to {programs.command_file}",
-        f"render again with --command-file {path}",
-    )
+def _command_file(main: MainFile) -> Iterator[Finding]:
+    path = Path(main.place("command_file"))
     try:
         is_pipe = stat.S_ISFIFO(path.stat().st_mode)
         descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK) if is_pipe else None
@@ -167,50 +160,6 @@ def _command_file(main: MainFile, programs: Programs) -> Iterator[Finding]:
         yield Finding(False, f"{path} takes no commands", why, "start the engine; run this as its user")
 
 
-def _blocks(text: str) -> list[tuple[str, dict[str, str]]]:
-    """The blocks of a status file: kind and values."""
-    return [
-        (kind, dict(line.strip().split("=", 1) for line in body.splitlines() if "=" in line))
-        for kind, body in re.findall(r"^(\w+) \{\n(.*?)^\t\}", text, re.DOTALL | re.MULTILINE)
-    ]
-
-
-def _status(main: MainFile, monitors: Sequence[Monitor]) -> Iterator[Finding]:
-    """What the running engine has, which may be other than what its files say."""
-    path = Path(main.get("status_file", "/usr/local/nagios/var/status.dat"))
-    try:
-        blocks = _blocks(path.read_text(errors="replace"))
-    except OSError as error:
-        why = f"{error.strerror}: the running engine was not looked at"
-        yield Finding(False, f"{path} cannot be read", why, "start the engine; run this as its user")
-        return
-    for kind, values in blocks:
-        if kind == "programstatus":
-            for name in ("enable_notifications", "enable_event_handlers", "active_service_checks_enabled"):
-                title = f"the running engine has {name}={values.get(name)}"
-                why = "somebody switched it off at run time, and the engine keeps that over restarts"
-                yield Finding(values.get(name) == "1", title, why, "switch it on again")
-            read_since = main.path.stat().st_mtime <= _number(values.get("program_start", "0")) + 1
-            title = f"the running engine has {'' if read_since else 'not '}read the main file as it is now"
-            yield Finding(read_since, title, "", "restart the engine")
-    names = ("host_name", "service_description")
-    services = {
-        tuple(values.get(each) for each in names) for kind, values in blocks if kind == "servicestatus"
-    }
-    hosts = [values for kind, values in blocks if kind == "hoststatus"]
-    down = {values.get("host_name") for values in hosts if values.get("current_state") != "0"}
-    for monitor in monitors:
-        there = (monitor.host, monitor.service) in services
-        title = f"the service {monitor.service} on the host {monitor.host} is {'' if there else 'not '}there"
-        remedy = "render into a folder that cfg_dir names, and restart the engine"
-        yield Finding(there, title, "it is not tested", remedy)
-    for host in sorted({monitor.host for monitor in monitors} & down):
-        why = "the engine sends no service notifications for it"
-        yield Finding(
-            False, f"the host {host} is not UP", why, "correct its check, or switch its active checks off"
-        )
-
-
 def examine(
     engine: str, config: str | None, programs: Programs, monitors: Sequence[Monitor]
 ) -> Iterator[Finding]:
@@ -220,21 +169,34 @@ def examine(
         config: the main file; None tries the usual ones.
         monitors: those of a definition, to look for them; () looks at the engine only.
     """
-    candidates = [config] if config else list(MAIN_FILES[engine])
-    path = next((Path(each) for each in candidates if Path(each).exists()), Path(candidates[0]))
+    path = find(engine, config)
     try:
-        main = read(path)
+        main = read(path, engine)
     except OSError as error:
-        yield Finding(
-            False, f"{path} cannot be read", error.strerror or "", "give the main file with --config"
-        )
+        remedy = "give the main file with --config"
+        yield Finding(False, f"{error.filename or path} cannot be read", error.strerror or "", remedy)
         return
-    yield _interval_length(main, programs)
+    except NotMainFile as error:
+        remedy = "give the main file with --config"
+        yield Finding(False, f"{path} is no main file of {engine}", str(error), remedy)
+        return
+    try:
+        cache = object_cache.read(Path(main.place("object_cache_file")))
+    except OSError:
+        cache = None
+    yield from _rendered(main, cache, programs)
     for rule in _rules(engine, monitors):
         value = main.get(rule.name, rule.default)
         given = "" if rule.name in main.values else " (the engine's default)"
         yield Finding(
             rule.good(value), f"{rule.name} is {value or 'empty'}{given}", rule.why, main.change(rule.line)
         )
-    yield from _command_file(main, programs)
-    yield from _status(main, monitors)
+    yield from _command_file(main)
+    yield from running.examine(main, monitors)
+    if cache:
+        yield from _contacts(cache, monitors)
+        yield from _left_over(cache, monitors)
+    used = cache.programs() if cache and cache.commands else programs.named(monitors, engine)
+    for name, program in used:
+        yield installed.examine(OPTIONS[name], name, program, main.user)
+    yield from installed.examine_units()

@@ -107,7 +107,7 @@ def _commands(definition: Definition, programs: Programs) -> str:
     """The file with what all monitors share."""
     return "\n".join(
         [
-            header("#", definition.source),
+            header("#"),
             _define("command", [("command_name", "imap4-pace"), ("command_line", _pace(programs))]),
             _define("command", [("command_name", "imap4-silence"), ("command_line", "/bin/true")]),
             _define("timeperiod", _PERIOD),
@@ -230,7 +230,7 @@ def render(definition: Definition, programs: Programs, *, existing_hosts: bool =
 
     ``existing_hosts``: the hosts are in the engine's configuration already.
     """
-    objects = [header("#", definition.source)]
+    objects = [header("#", *definition.source.split(", "))]
     if not existing_hosts:
         hosts: dict[str, str] = {}
         for monitor in definition.monitors:

@@ -16,6 +16,12 @@ from imap4.monitor.model import Monitor
 from tests.unit.imap4.monitor.conftest import Run
 
 GOLDEN = Path(__file__).parents[1] / "golden"
+# What the golden files name, whatever is on this machine.
+PLACES = (
+    *("--check-command", Programs.check, "--monitor-command", Programs.monitor),
+    *("--recovery-command", Programs.recovery, "--command-file", Programs.command_file),
+    *("--interval-length", "60"),
+)
 
 
 @pytest.mark.parametrize("engine", ["nagios", "icinga2"])
@@ -42,7 +48,7 @@ def test_the_port_of_repairs_is_two_words_more_and_nothing_else(
     text = (GOLDEN / "definition.toml").read_text()
     machine = 'machine = "mail.example.org"\n'
     (tmp_path / "definition.toml").write_text(text.replace(machine, machine + "port = 2222\n"))
-    assert imap4_monitor("render", engine, "definition.toml", "-o", "out").returncode == 0
+    assert imap4_monitor("render", engine, "definition.toml", "-o", "out", *PLACES).returncode == 0
     golden = {
         path.name: path.read_text()
         for path in (GOLDEN / ("icinga2" if engine == "icinga2" else "nagios")).iterdir()
@@ -55,10 +61,11 @@ def test_the_port_of_repairs_is_two_words_more_and_nothing_else(
 def test_rendering_again_changes_nothing(imap4_monitor: Run, tmp_path: Path) -> None:
     command = ("render", "naemon", str(GOLDEN / "definition.toml"), "-o", "out")
     first = imap4_monitor(*command)
-    assert first.stdout == "out/imap4-commands.cfg: written\nout/imap4-monitors.cfg: written\n"
+    told = "out/imap4-monitors.cfg: {} (2 monitors: {} new, 0 removed)\n"
+    assert first.stdout == "out/imap4-commands.cfg: written\n" + told.format("written", 2)
     before = {path: path.stat().st_ino for path in (tmp_path / "out").iterdir()}
     again = imap4_monitor(*command)
-    assert again.stdout == "out/imap4-commands.cfg: unchanged\nout/imap4-monitors.cfg: unchanged\n"
+    assert again.stdout == "out/imap4-commands.cfg: unchanged\n" + told.format("unchanged", 0)
     assert {path: path.stat().st_ino for path in (tmp_path / "out").iterdir()} == before
 
 
@@ -71,6 +78,109 @@ def test_a_file_that_is_not_ours_is_left_alone_and_so_is_every_other(tmp_path: P
         )
     assert (tmp_path / "a.cfg").read_text().endswith("old\n")
     assert (tmp_path / "b.cfg").read_text() == "mine\n"
+
+
+ONE = '[[monitor]]\nname = "{}"\naddress = "192.0.2.1"\nhost = "mail"\ndelays = {{ up = 600 }}\n'
+"""Two such files have monitors on the same host."""
+
+
+def _files(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / f"{name}.toml").write_text(ONE.format(name.upper()))
+
+
+@pytest.mark.parametrize("engine", ["nagios", "icinga2"])
+def test_several_files_are_rendered_together_and_none_removes_another_silently(
+    imap4_monitor: Run, tmp_path: Path, engine: str
+) -> None:
+    _files(tmp_path, "a", "b")
+    ending = "conf" if engine == "icinga2" else "cfg"
+    file = f"out/imap4-monitors.{ending}"
+    ended = imap4_monitor("render", engine, "a.toml", "-o", "out")
+    assert ended.stdout.splitlines()[1] == f"{file}: written (1 monitor: 1 new, 0 removed)"
+    before = (tmp_path / file).read_text()
+    refused = imap4_monitor("render", engine, "b.toml", "-o", "out")
+    assert (refused.stdout, refused.returncode) == ("", 3)
+    assert refused.stderr == (
+        f"render: {file}: was rendered from a.toml too, and 1 of its monitors would go; give it as well, "
+        "all files in one call; or let the monitors go with --replace\n"
+    )
+    assert (tmp_path / file).read_text() == before
+    # Both remedies.
+    both = imap4_monitor("render", engine, "b.toml", "a.toml", "-o", "out")
+    assert both.stdout.splitlines()[1] == f"{file}: written (2 monitors: 1 new, 0 removed)"
+    text = (tmp_path / file).read_text()
+    assert text.splitlines()[0].endswith(" Written by imap4-monitor from a.toml, b.toml.")
+    assert text.count('object Host "mail"' if engine == "icinga2" else "define host {") == 1
+    gone = imap4_monitor("render", engine, "b.toml", "-o", "out", "--replace")
+    assert gone.stdout.splitlines()[1:] == [
+        f"{file}: written (1 monitor: 0 new, 1 removed)",
+        "  removed: A on the host mail",
+    ]
+
+
+def test_a_monitor_that_is_taken_out_of_a_file_is_named(imap4_monitor: Run, tmp_path: Path) -> None:
+    odd = 'Mail \\\\ "x" \u00e9'
+    (tmp_path / "m.toml").write_text(ONE.format("A") + ONE.format(odd.replace('"', '\\"')))
+    for engine, ending in (("nagios", "cfg"), ("icinga2", "conf")):
+        (tmp_path / "m.toml").write_text(ONE.format("A") + ONE.format(odd.replace('"', '\\"')))
+        assert imap4_monitor("render", engine, "m.toml", "-o", engine).returncode == 0
+        (tmp_path / "m.toml").write_text(ONE.format("A"))
+        ended = imap4_monitor("render", engine, "m.toml", "-o", engine)
+        assert ended.stdout.splitlines()[1:] == [
+            f"{engine}/imap4-monitors.{ending}: written (1 monitor: 0 new, 1 removed)",
+            "  removed: Mail _ _x_ \u00e9 on the host mail",
+        ]
+
+
+def test_what_two_files_have_in_common_is_told_at_the_second(imap4_monitor: Run, tmp_path: Path) -> None:
+    _files(tmp_path, "a")
+    (tmp_path / "b.toml").write_text("# mine\n" + ONE.format("A"))
+    ended = imap4_monitor("render", "nagios", "a.toml", "b.toml", "-o", "out")
+    said = 'b.toml:2: monitor "A": name: a.toml has it already; choose another\n'
+    assert (ended.stdout, ended.stderr, ended.returncode) == ("", said, 1)
+    ended = imap4_monitor("render", "nagios", "a.toml", "./a.toml", "-o", "out")
+    assert (ended.stderr, ended.returncode) == ("./a.toml: is given twice\n", 1)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_second_folder_gets_only_the_monitors(imap4_monitor: Run, tmp_path: Path) -> None:
+    _files(tmp_path, "a", "b")
+    assert imap4_monitor("render", "nagios", "a.toml", "-o", "one").returncode == 0
+    ended = imap4_monitor("render", "nagios", "b.toml", "-o", "two", "--no-shared", "--existing-hosts")
+    assert ended.returncode == 0
+    assert [path.name for path in (tmp_path / "two").iterdir()] == ["imap4-monitors.cfg"]
+
+
+def test_the_engines_main_file_says_its_unit_and_its_command_file(imap4_monitor: Run, tmp_path: Path) -> None:
+    _files(tmp_path, "a")
+    (tmp_path / "nagios.cfg").write_text("command_file=rw/cmd\ninterval_length=30\n")
+    assert imap4_monitor("render", "nagios", "a.toml", "-o", "out", "--config", "nagios.cfg").returncode == 0
+    text = (tmp_path / "out" / "imap4-commands.cfg").read_text()
+    assert f" pace --command-file {tmp_path}/rw/cmd --interval-length 30 " in text
+    assert "check_interval                20\n" in (tmp_path / "out" / "imap4-monitors.cfg").read_text()
+
+
+def test_naemon_has_its_own_command_file(imap4_monitor: Run, tmp_path: Path) -> None:
+    _files(tmp_path, "a")
+    assert imap4_monitor("render", "naemon", "a.toml", "-o", "out").returncode == 0
+    text = (tmp_path / "out" / "imap4-commands.cfg").read_text()
+    assert " pace --command-file /var/lib/naemon/naemon.cmd --interval-length 60 " in text
+
+
+def test_an_up_delay_that_the_engine_will_round_up_is_told(imap4_monitor: Run, tmp_path: Path) -> None:
+    text = ONE.format("A").replace("up = 600", "up = 90, lost = 600")
+    (tmp_path / "a.toml").write_text(text)
+    command = ("render", "nagios", "a.toml", "-o", "out", "--interval-length", "60")
+    ended = imap4_monitor(*command)
+    assert ended.returncode == 0
+    assert ended.stderr.splitlines()[-1] == (
+        'render: warning: "A": after an outage, a test comes every 120 s while Up, not 90, until the '
+        "engine restarts, since it takes whole units of 60 s then; Down and Lost delays that are shorter "
+        "than Up's by test_duration avoid this"
+    )
+    (tmp_path / "a.toml").write_text(text.replace("lost = 600", "down = 80, lost = 80"))
+    assert '"A"' not in imap4_monitor(*command).stderr
 
 
 def test_a_link_is_not_followed(tmp_path: Path) -> None:

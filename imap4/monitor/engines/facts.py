@@ -1,0 +1,154 @@
+"""What is known of the engines: where each packaging has its files, and in what versions differ.
+
+``render`` and ``doctor`` read these tables; ``make docs`` writes ``docs/engine-facts.md`` from them.
+A path was seen on a machine where ``seen`` says so; otherwise it was read in the package's own sources.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+NAGIOS, NAEMON, ICINGA2 = "nagios", "naemon", "icinga2"
+
+
+@dataclass(frozen=True)
+class Packaging:
+    """Where one packaging of an engine has its files; ``$OMD_ROOT`` stands for an OMD site's folder."""
+
+    engine: str
+    who: str
+    main_file: str
+    command_file: str = ""
+    """What this build takes without the setting; empty for Icinga 2, where nothing of ours needs it."""
+    status_file: str = ""
+    object_cache_file: str = ""
+    query_socket: str = ""
+    user: str = ""
+    """Empty: the owner of the OMD site."""
+    seen: str = ""
+
+
+PACKAGINGS = (
+    Packaging(
+        NAGIOS, "Debian, Ubuntu (nagios4)", "/etc/nagios4/nagios.cfg",
+        "/var/lib/nagios4/rw/nagios.cmd", "/var/lib/nagios4/status.dat",
+        "/var/lib/nagios4/objects.cache", "/var/lib/nagios4/rw/nagios.qh",
+        "nagios", "Debian 12 and 13",
+    ),
+    Packaging(
+        NAGIOS, "RHEL and its kin (EPEL)", "/etc/nagios/nagios.cfg",
+        "/var/spool/nagios/cmd/nagios.cmd", "/var/spool/nagios/status.dat",
+        "/var/spool/nagios/objects.cache", "/var/spool/nagios/cmd/nagios.qh",
+        "nagios",
+    ),
+    Packaging(
+        NAGIOS, "built from source", "/usr/local/nagios/etc/nagios.cfg",
+        "/usr/local/nagios/var/rw/nagios.cmd", "/usr/local/nagios/var/status.dat",
+        "/usr/local/nagios/var/objects.cache", "/usr/local/nagios/var/rw/nagios.qh", "nagios",
+    ),
+    Packaging(
+        NAEMON, "Naemon's own and Consol Labs' packages", "/etc/naemon/naemon.cfg",
+        "/var/lib/naemon/naemon.cmd", "/var/lib/naemon/status.dat",
+        "/var/lib/naemon/objects.cache", "/var/lib/naemon/naemon.qh", "naemon",
+    ),
+    Packaging(
+        NAEMON, "OMD", "$OMD_ROOT/tmp/naemon/naemon.cfg",
+        "$OMD_ROOT/tmp/run/naemon.cmd", "$OMD_ROOT/tmp/naemon/status.dat",
+        "$OMD_ROOT/tmp/naemon/objects.cache", "$OMD_ROOT/tmp/run/naemon.qh",
+    ),
+    Packaging(
+        ICINGA2, "Debian, Ubuntu", "/etc/icinga2/icinga2.conf", user="nagios", seen="Debian 12 and 13"
+    ),
+    Packaging(ICINGA2, "RHEL and its kin", "/etc/icinga2/icinga2.conf", user="icinga"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Fact:
+    """Something that engines or their versions do differently, and that matters here."""
+
+    engine: str
+    versions: str
+    behaviour: str
+    consequence: str
+    """What the project does about it."""
+    seen: str
+
+
+FACTS = (
+    Fact(
+        "Nagios, Naemon", "all", "check_interval and retry_interval may be fractions of interval_length",
+        "render writes fractions", "Nagios 4.4.6; read in 4.5 and Naemon 1.5",
+    ),
+    Fact(
+        "Nagios, Naemon", "all",
+        "CHANGE_NORMAL_SVC_CHECK_INTERVAL takes whole units only, and is kept over a restart",
+        "it is sent only where a Down or Lost delay is longer than Up's; render says where it rounds up",
+        "Nagios 4.4.6; read in 4.5 and Naemon 1.5",
+    ),
+    Fact(
+        "Naemon", "all", "cached_service_check_horizon (15 s) answers a test that comes sooner from a cache",
+        "doctor naemon wants it to be 0", "read in Naemon 1.5",
+    ),
+    Fact(
+        "Naemon", "all", "include_dir and include_file are part of the main file",
+        "doctor and render read them", "read in Naemon 1.5",
+    ),
+    Fact(
+        "Naemon", "all", "enable_environment_macros does nothing",
+        "what a repair is told stands on its command line", "read in Naemon 1.5",
+    ),
+    Fact(
+        "Naemon", "all",
+        "a reload forgets the workers that registered without closing their connections, and makes the "
+        "query socket anew",
+        "imap4-worker watches the socket and registers again", "Naemon 1.5",
+    ),
+    Fact(
+        "Nagios", "4", "a reload closes the workers' connections",
+        "imap4-worker registers again", "Nagios 4.4.6",
+    ),
+    Fact(
+        "Icinga 2", "up to 2.13",
+        "daemon -C always writes the objects to icinga2.debug; --dump-objects is unknown",
+        "doctor does without it", "2.13.6",
+    ),
+    Fact(
+        "Icinga 2", "2.14 and later", "daemon -C writes the objects only with --dump-objects",
+        "doctor asks for it", "2.14.6",
+    ),
+    Fact(
+        "Icinga 2", "up to 2.14",
+        "its CA's certificates have no Authority Key Identifier, which Python 3.13 refuses where it is "
+        "strict (VERIFY_X509_STRICT)",
+        "a CA file that a person named is taken without strictness", "2.14.6 with Python 3.13",
+    ),
+)  # fmt: skip
+
+
+def packagings(engine: str) -> Iterator[Packaging]:
+    """The packagings of an engine, with an OMD site's folder filled in; without a site, not OMD's."""
+    root = os.environ.get("OMD_ROOT", "")
+    for each in PACKAGINGS:
+        if each.engine == engine and (root or "$OMD_ROOT" not in each.main_file):
+            yield _filled(each, {"$OMD_ROOT": root})
+
+
+def _filled(packaging: Packaging, values: Mapping[str, str]) -> Packaging:
+    filled = dict(vars(packaging))
+    for name, value in filled.items():
+        for variable, meant in values.items():
+            filled[name] = filled[name].replace(variable, meant) if isinstance(value, str) else value
+    return Packaging(**filled)
+
+
+def packaging_of(engine: str, main_file: str | None) -> Packaging:
+    """The packaging that has this main file; for any other, that which is here, else the first."""
+    known = list(packagings(engine))
+    for each in known:
+        if main_file is not None and each.main_file == str(main_file):
+            return each
+    return next((each for each in known if Path(each.main_file).exists()), known[0])
