@@ -41,7 +41,7 @@ _ROWS = (
     Cause(
         "dns.failure",
         NO_ACTION,
-        "the name servers in /etc/resolv.conf answer, but with an error; try again later",
+        "the name servers in /etc/resolv.conf cannot be reached, or answer with an error; try again later",
     ),
     Cause("connect.refused", ANY_ACTION, "nothing listens on that port; is the IMAP service running?"),
     Cause(

@@ -33,6 +33,8 @@ def resolve(
 
     Raises:
         Failed: ``dns.not_found``, ``dns.failure`` or ``dns.timeout``.
+        OSError: this machine could not even ask, for want of memory or descriptors; that says nothing
+            about the name.
     """
     try:
         return list(_literal(host, port, family))
@@ -74,8 +76,13 @@ def _addresses(host: str, port: int, family: int, flags: int) -> list[Address]:
     return list(dict.fromkeys(Address(found, sockaddr, str(sockaddr[0])) for found, *_, sockaddr in answers))
 
 
-def _explained(error: socket.gaierror, family: int) -> Failed:
+def _explained(error: socket.gaierror, family: int) -> Exception:
+    """What getaddrinfo(3) means. Python makes EAI_SYSTEM an OSError of its own, with errno."""
+    if error.errno == socket.EAI_MEMORY:
+        return error
     if error.errno in (socket.EAI_NONAME, socket.EAI_NODATA, socket.EAI_ADDRFAMILY):
         kind = "IPv4 " if family == socket.AF_INET else "IPv6 " if family == socket.AF_INET6 else ""
         return Failed("dns.not_found", f"name has no {kind}address" if kind else "name not found")
+    # EAI_AGAIN: no server could be reached, or each said SERVFAIL or REFUSED. EAI_FAIL: an answer that makes
+    # no sense. Neither says that there is no such name.
     return Failed("dns.failure", f"name not resolved: {(error.strerror or str(error)).lower()}")

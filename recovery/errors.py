@@ -20,6 +20,10 @@ class NameNotFound(RecoveryError):
     """The machine's name has no address."""
 
 
+class NameNotResolved(RecoveryError):
+    """Whether the machine's name has an address is not known: no name server said so."""
+
+
 class ConnectFailed(RecoveryError):
     """No connection, or no answer of the right protocol."""
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import socket
-import threading
 
+from imap4.causes import CAUSES, Failed
 from imap4.deadline import Deadline
-from recovery.errors import NameNotFound, UsageError
+from imap4.resolver import resolve
+from recovery.errors import NameNotFound, NameNotResolved, UsageError
 from recovery.machines.netbios import is_netbios_name, lookup
 from recovery.model import Target
 
@@ -23,6 +24,7 @@ def locate(machine: str, port: int | None, deadline: Deadline) -> Target:
     Raises:
         UsageError: the name or the port cannot be one.
         NameNotFound: DNS does not know the name, and as a NetBIOS name nobody answers to it.
+        NameNotResolved: whether it has an address is not known: the name servers did not say.
     """
     if port is not None and not 0 < port < 65536:
         raise UsageError(f"port {port} is not between 1 and 65535")
@@ -33,34 +35,21 @@ def locate(machine: str, port: int | None, deadline: Deadline) -> Target:
     if not machine or machine.startswith("-") or not machine.isprintable() or set(machine) & set(" /\\@"):
         raise UsageError(f"{machine!r} is not the name of a machine")
     try:
-        addresses = _resolve(machine, deadline)
-    except NameNotFound:
+        addresses = [found.text for found in resolve(machine, port or 22, socket.AF_UNSPEC, deadline)]
+    except Failed as failed:
+        told = f"{machine}: {failed.text} [{failed.cause}]; {CAUSES[failed.cause].hint}"
+        # NetBIOS is asked for what DNS says is not there, and for nothing else: anybody on the network may
+        # answer to it, and nobody should get to by keeping the name servers from answering.
+        if failed.cause != "dns.not_found":
+            raise NameNotResolved(told) from None
         if not is_netbios_name(machine):
-            raise
+            raise NameNotFound(told) from None
         return Target(machine, lookup(machine, deadline), port)
+    except UnicodeError:
+        raise UsageError(f"{machine!r} is not the name of a machine") from None
+    except OSError as error:
+        raise NameNotResolved(f"{machine}: this host could not ask for it: {error.strerror}") from None
     return Target(machine, _reachable(addresses, port or 22, deadline), port)
-
-
-def _resolve(name: str, deadline: Deadline) -> list[str]:
-    found: list[str] = []
-    errors: list[str] = []
-
-    def ask() -> None:
-        try:
-            for *_, address in socket.getaddrinfo(name, None, type=socket.SOCK_STREAM):
-                found.append(str(address[0]))
-        except (OSError, UnicodeError) as error:
-            errors.append(getattr(error, "strerror", None) or str(error))
-
-    # The resolver cannot be interrupted, so it is left behind when the time is up.
-    thread = threading.Thread(target=ask, daemon=True)
-    thread.start()
-    thread.join(deadline.left)
-    if thread.is_alive():
-        raise NameNotFound(f"{name}: DNS did not answer within {deadline.seconds:.0f} s")
-    if not found:
-        raise NameNotFound(f"{name}: {errors[0] if errors else 'no address'}")
-    return list(dict.fromkeys(found))
 
 
 def _reachable(addresses: list[str], port: int, deadline: Deadline) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
 
 import pytest
 
+from imap4.causes import CAUSES
 from imap4.deadline import Deadline
-from recovery.errors import NameNotFound, UsageError
+from recovery.errors import NameNotFound, NameNotResolved, UsageError
 from recovery.machines.address import locate
 from recovery.machines.netbios import is_netbios_name, lookup
 from recovery.model import Target
@@ -40,9 +42,45 @@ def test_impossible_port_is_a_usage_error(port: int) -> None:
         locate("localhost", port, Deadline(1))
 
 
-def test_unknown_dns_name_is_told() -> None:
-    with pytest.raises(NameNotFound, match=r"^no\.such\.machine\.invalid: "):
-        locate("no.such.machine.invalid", None, Deadline(20))
+@pytest.mark.parametrize("name", ["a..b", "x" * 64, "xn--\u00e4"])
+def test_name_that_no_resolver_takes_is_told(name: str) -> None:
+    with pytest.raises((NameNotFound, NameNotResolved, UsageError)) as error:
+        locate(name, None, Deadline(20))
+    assert str(error.value).startswith((f"{name}: ", f"{name!r} is not the name of a machine"))
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        (socket.EAI_AGAIN, "name not resolved: temporary failure in name resolution [dns.failure]"),
+        (socket.EAI_FAIL, "name not resolved: non-recoverable failure in name resolution [dns.failure]"),
+    ],
+)
+def test_what_the_resolver_cannot_say_is_no_reason_to_ask_netbios(
+    monkeypatch: pytest.MonkeyPatch, code: int, told: str
+) -> None:
+    def fails(*_: object) -> list[object]:
+        raise socket.gaierror(code, told.split(": ")[1].partition(" [")[0])
+
+    monkeypatch.setattr(socket, "getaddrinfo", fails)
+    monkeypatch.setattr("recovery.machines.address.lookup", lambda *_: pytest.fail("NetBIOS was asked"))
+    with pytest.raises(NameNotResolved) as error:
+        locate("MAIL1", None, Deadline(20))
+    assert str(error.value) == f"MAIL1: {told}; {CAUSES['dns.failure'].hint}"
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [socket.gaierror(socket.EAI_MEMORY, "Memory allocation failure"), OSError(24, "Too many open files")],
+)
+def test_a_host_that_cannot_ask_says_so(monkeypatch: pytest.MonkeyPatch, failure: OSError) -> None:
+    def fails(*_: object) -> list[object]:
+        raise failure
+
+    monkeypatch.setattr(socket, "getaddrinfo", fails)
+    with pytest.raises(NameNotResolved) as error:
+        locate("mail1", None, Deadline(20))
+    assert str(error.value) == f"mail1: this host could not ask for it: {failure.strerror}"
 
 
 @pytest.mark.parametrize(
