@@ -102,13 +102,34 @@ _ROWS = (
     Cause("starttls.protocol", NO_ACTION, _NOT_IMAP4),
     Cause("starttls.too_long", NO_ACTION, _NOT_IMAP4),
     Cause(
-        "capability.missing", NO_ACTION, "the server's configuration has changed, or another server answers"
+        "capability.missing",
+        NO_ACTION,
+        "many servers offer more after a login (--login); else the configuration has changed, or another"
+        " server answers",
     ),
     Cause("capability.timeout", ANY_ACTION, _HUNG),
     Cause("capability.closed", ANY_ACTION, _HUNG_UP),
     Cause("capability.protocol", NO_ACTION, _NOT_IMAP4),
     Cause("capability.too_long", NO_ACTION, _NOT_IMAP4),
-    Cause("login.refused", NO_ACTION, "wrong user or password, or the account is closed"),
+    Cause(
+        "login.refused",
+        NO_ACTION,
+        "the server does not let the user in: a wrong user or password, a closed account, or what its code or"
+        " its log says",
+    ),
+    Cause(
+        "login.unavailable",
+        ANY_ACTION,
+        "what stands behind the service (user database, mail store, backend) is away; the password is not"
+        " to blame",
+    ),
+    Cause(
+        "login.limit",
+        NO_ACTION,
+        "too many sessions of this user or of all, or the mailbox is in use; the password is not to blame",
+    ),
+    Cause("login.privacy", NO_ACTION, "the server takes no password without TLS: use --tls or --starttls"),
+    Cause("login.expired", NO_ACTION, "the user's password has expired: set a new one"),
     Cause("login.timeout", ANY_ACTION, _HUNG),
     Cause("login.closed", ANY_ACTION, _HUNG_UP),
     Cause("login.protocol", NO_ACTION, _NOT_IMAP4),
@@ -139,9 +160,11 @@ class Failed(Exception):
     ``cause`` is the cause, ``text`` one line about it for people, already cleaned.
     """
 
-    def __init__(self, cause: str, text: str, out_of_time: bool = False) -> None:
+    def __init__(self, cause: str, text: str, out_of_time: bool = False, hint: str = "") -> None:
         super().__init__(cause, text)
         self.cause = cause
         self.text = text
         self.out_of_time = out_of_time
         """Whether it failed only because the maximum test duration was over."""
+        self.hint = hint
+        """What to do about it, where more is known than the cause's own hint says."""

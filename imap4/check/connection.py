@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from imap4.causes import Failed
@@ -26,6 +26,8 @@ HURRIED_GRACE = 0.1
 
 _RECEIVE = 4096
 _MAX_DIALOGUE = 100
+_MAX_SHOWN = 4096
+"""Bytes of a line that are kept for ``-vvv``, which shows less."""
 
 _REFUSED = {
     errno.ECONNREFUSED: "connection refused",
@@ -48,6 +50,8 @@ class Connection:
         self.deadline = deadline
         self.dialogue: list[tuple[str, bytes]] = []
         """``C`` or ``S`` and the line, for ``-vvv``; at most 100, secrets left out."""
+        self.scrub: Callable[[bytes], bytes] = bytes
+        """Takes the secrets that were sent out of what is shown; set before they are."""
         self._socket = sock
         self._buffer = bytearray()
         self._greeted = False
@@ -164,7 +168,7 @@ class Connection:
         return Failed(f"{phase}.closed", f"connection closed{half or _before(phase)}")
 
     def _too_long(self, phase: str, limit: int) -> Failed:
-        self._note("S", bytes(self._buffer[:200]))
+        self._note("S", bytes(self._buffer))
         if phase == "greeting":
             return Failed("greeting.too_long", f"no line end within {limit} bytes: {self._said()}")
         return Failed(f"{phase}.too_long", f"endless answer to {phase.upper()}: {self._said()}")
@@ -182,12 +186,12 @@ class Connection:
         return Failed(f"{phase}.timeout", text, out_of_time=True)
 
     def _said(self) -> str:
-        start = bytes(self._buffer[:400])
+        start = self.scrub(bytes(self._buffer))[:400]
         return (not self._greeted and looks_like(start)) or clean(start)
 
     def _note(self, who: str, line: bytes) -> None:
         if line and len(self.dialogue) < _MAX_DIALOGUE:
-            self.dialogue.append((who, line))
+            self.dialogue.append((who, self.scrub(line)[:_MAX_SHOWN]))
 
 
 _AWAITED = {"greeting": "greeting"}

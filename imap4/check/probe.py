@@ -28,6 +28,8 @@ class Failure(NamedTuple):
     text: str
     out_of_time: bool
     """Whether the maximum test duration was over before the phase was."""
+    hint: str = ""
+    """What to do about it, where more is known than the cause's own hint says."""
 
 
 class ProbeResult(NamedTuple):
@@ -50,6 +52,8 @@ class ProbeResult(NamedTuple):
     details: tuple[str, ...]
     """Lines for ``-v``: addresses and what was negotiated."""
     dialogue: tuple[tuple[str, bytes], ...]
+    notices: tuple[tuple[str, str], ...] = ()
+    """What the server wants a person to know: ``ALERT``, ``NO``, ``BAD`` or ``BYE``, and its text."""
 
 
 class Preparation(NamedTuple):
@@ -184,12 +188,12 @@ class _Test:
             self.remarks.append("greeting is PREAUTH")
         if options.tls == "starttls":
             self._phase("tls", self._upgrade, session)
-        if options.capabilities:
-            self._phase("capability", session.require, options.capabilities)
         if options.login:
             assert options.user is not None
             assert self.prepared.password is not None
             self._phase("login", session.log_in, options.user, self.prepared.password)
+        if options.capabilities:
+            self._phase("capability", session.require, options.capabilities)
         # Where the greeting was another protocol's or BYE, and passed by --expect, no answer is due.
         if session.status is None or session.status.kind == "BYE":
             self._phase("logout", session.send_logout)
@@ -235,12 +239,13 @@ class _Test:
             greeting = session.status.kind if session.status is not None else "other"
         return ProbeResult(
             address=self.address,
-            failure=Failure(failed.cause, failed.text, failed.out_of_time) if failed else None,
+            failure=Failure(failed.cause, failed.text, failed.out_of_time, failed.hint) if failed else None,
             seconds=self.deadline.elapsed,
             phases=tuple(self.phases),
             greeting=greeting,
             logged_out=self.logged_out,
             remarks=tuple(self.remarks),
+            notices=tuple(session.notices) if session is not None else (),
             days_left=self.days_left,
             details=tuple(self.details),
             dialogue=tuple(self.connection.dialogue) if self.connection is not None else (),

@@ -17,12 +17,17 @@ from imap4.check.protocol import (
     looks_like,
     parse_greeting,
     parse_response,
-    quoted,
 )
 from imap4.text import clean, said
 
 BYE_GRACE = 1.0
-"""Seconds that the untagged BYE may come after the tagged OK that it should have come before."""
+"""Seconds that the untagged BYE may come after the tagged OK that it should have come before; and that a
+server gets to close after a BYE that nobody asked for."""
+
+_MAX_NOTICES = 8
+
+_TOLD = ("ALERT", "NO", "BAD")
+"""Untagged, these are words of warning or trouble (RFC 9051 sections 7.1.2 and 7.1.3)."""
 
 
 class Session:
@@ -36,7 +41,13 @@ class Session:
         """The greeting, where it is IMAP4's."""
         self.bare_newline = False
         """Whether the greeting ended with LF alone."""
-        self.capabilities: tuple[str, ...] | None = None
+        self.notices: list[tuple[str, str]] = []
+        """What the server said besides: ``ALERT``, ``NO``, ``BAD`` or ``BYE``, and the text, cleaned."""
+        self._offered: tuple[str, ...] | None = None
+        """The last list of capabilities; None where there is none for the present state."""
+        self._asked = False
+        """Whether that list answered CAPABILITY. One that comes by itself need not be whole."""
+        self._logged_in = False
         self._commands = 0
 
     def read_greeting(self, expect: str | None) -> None:
@@ -50,7 +61,9 @@ class Session:
         self.bare_newline = not line.endswith(b"\r\n")
         self.status = parse_greeting(self.greeting)
         if self.status is not None:
-            self.capabilities = capabilities_of(self.status)
+            self._offered = capabilities_of(self.status)
+            self._logged_in = self.status.kind == "PREAUTH"
+            self._notice(self.status)
         if expect is not None:
             self._judge_by(expect)
         elif self.status is None:
@@ -67,15 +80,6 @@ class Session:
             cause = "greeting.bye" if self.status and self.status.kind == "BYE" else "greeting.protocol"
             raise Failed(cause, said("greeting does not match the pattern", self.greeting))
 
-    def ask_capabilities(self) -> tuple[str, ...]:
-        """What the server offers: as it has said already, else its answer to CAPABILITY."""
-        if self.capabilities is None:
-            answers, final = self._command("capability", b"CAPABILITY")
-            self._want_ok("CAPABILITY", "capability.protocol", final)
-            told = [answer.capabilities for answer in (*answers, final) if answer.capabilities is not None]
-            self.capabilities = told[0] if told else ()
-        return self.capabilities
-
     def request_starttls(self) -> None:
         """Get leave to begin TLS (RFC 9051 section 6.2.1).
 
@@ -85,42 +89,54 @@ class Session:
         """
         if self.status is not None and self.status.kind == "PREAUTH":
             raise Failed("starttls.refused", "greeting is PREAUTH, after which STARTTLS is not possible")
-        if "STARTTLS" not in self.ask_capabilities():
+        if not self._offers("STARTTLS"):
             raise Failed("starttls.refused", "STARTTLS is not offered")
         _, final = self._command("starttls", b"STARTTLS")
         self._want_ok("STARTTLS", "starttls.refused", final)
         if self.connection.injected():
             raise Failed("starttls.injection", "text was sent in the clear after the answer to STARTTLS")
         # What was said before TLS may not be relied on after it.
-        self.capabilities = None
+        self._offered, self._asked = None, False
 
     def require(self, names: tuple[str, ...]) -> None:
-        """Fail with ``capability.missing`` where the server does not offer all of ``names``."""
-        offered = self.ask_capabilities()
-        missing = [name for name in names if name not in offered]
+        """Fail with ``capability.missing`` where the server does not offer all of ``names`` now.
+
+        The list in a greeting need not be whole, so CAPABILITY is asked; only what came with the login's
+        answer is believed where it suffices.
+        """
+        missing = [name for name in names if name not in (self._offered or ())]
+        if missing or not self._logged_in:
+            offered = self._ask()
+            missing = [name for name in names if name not in offered]
         if missing:
-            raise Failed("capability.missing", f"capability {clean(', '.join(missing))} is not offered")
+            what, verb = ("capability", "is") if len(missing) == 1 else ("capabilities", "are")
+            when = "" if self._logged_in else " before login"
+            text = f"{what} {clean(', '.join(missing))} {verb} not offered{when}"
+            raise Failed("capability.missing", text)
 
     def log_in(self, user: str, password: str) -> None:
-        """Log in by what the server offers; ``login.refused`` where it does not let the user in."""
+        """Log in by what the server offers; ``login.*`` causes where it does not let the user in."""
         if self.status is not None and self.status.kind == "PREAUTH":
-            raise Failed("login.refused", "greeting is PREAUTH: the login cannot be tested")
-        offered = self.ask_capabilities()
-        if "AUTH=PLAIN" in offered:
-            import base64
+            text = "greeting is PREAUTH: the login cannot be tested"
+            raise Failed("login.refused", text, hint="test the login on a port where the server asks for one")
+        from imap4.check import login
+        from imap4.check.echo import Echo
 
-            # RFC 4616: no authorization identity, NUL, user, NUL, password.
-            secret = base64.b64encode(f"\0{user}\0{password}".encode())
-            if "SASL-IR" in offered:  # RFC 4959
-                parts = [b"AUTHENTICATE PLAIN " + secret]
-            else:
-                parts = [b"AUTHENTICATE PLAIN", secret]
-        elif "LOGINDISABLED" not in offered:
-            parts = _login_parts(user, password)
+        self.connection.scrub = Echo(user, password)
+        if self._offers("AUTH=PLAIN"):
+            parts = login.authenticate_parts(user, password, "SASL-IR" in (self._offered or ()))
+        elif "LOGINDISABLED" not in (self._offered or ()):
+            parts = login.login_parts(user, password)
         else:
-            raise Failed("login.refused", "neither LOGIN nor AUTHENTICATE PLAIN is offered")
-        _, final = self._command("login", *parts, secret=True)
-        self._want_ok("login", "login.refused", final)
+            raise login.not_offered(self.connection.tls_socket is not None)
+        untagged, final = self._command("login", *parts, secret=True)
+        assert final.status is not None
+        if final.status.kind != "OK":
+            text = self._said(f"login answered {final.status.kind}", final.status.text)
+            raise login.refused(final.status, text)
+        self._logged_in = True
+        # RFC 9051 section 6.2.2: the list has changed. Many servers send the new one along.
+        self._offered, self._asked = _last_list(untagged, final), False
 
     def send_logout(self) -> None:
         """Send LOGOUT and read no answer: for a server whose greeting was not IMAP4's."""
@@ -150,59 +166,116 @@ class Session:
                 done = True
                 self.connection.deadline = self.connection.deadline.share(BYE_GRACE)
 
+    def _offers(self, name: str) -> bool:
+        """Whether the server offers it now; a list that came by itself is believed only in what it has."""
+        if name not in (self._offered or ()) and not self._asked:
+            self._ask(needed=self._offered is None)
+        return name in (self._offered or ())
+
+    def _ask(self, needed: bool = True) -> tuple[str, ...]:
+        """Ask for the list of capabilities; it may be refused where it is not ``needed``."""
+        untagged, final = self._command("capability", b"CAPABILITY")
+        self._asked = True
+        told = _last_list(untagged, final)
+        if told is not None:
+            self._offered = told
+        if needed:
+            self._want_ok("CAPABILITY", "capability.protocol", final)
+            if told is None:
+                raise Failed("capability.protocol", "CAPABILITY answered without a list")
+        return self._offered or ()
+
     def _command(self, phase: str, *parts: bytes, secret: bool = False) -> tuple[list[Response], Response]:
         """Send a command; each part but the first waits for the server's continuation request.
 
         Returns:
             The untagged responses, and the tagged one.
+
+        Raises:
+            Failed: also ``.closed``, with its text, where the server says BYE and no more within a short
+                while: it must close after it (RFC 9051 section 7.1.5).
         """
         tag = self._tag()
         shown = tag + b" " + parts[0].split()[0] + b" ***\r\n" if secret else None
         self.connection.send(phase, tag + b" " + parts[0] + b"\r\n", shown)
         waiting = list(parts[1:])
         untagged: list[Response] = []
+        bye: Status | None = None
         room = MAX_ANSWER
         while True:
-            line = self.connection.read_line(phase, room)
+            try:
+                line = self.connection.read_line(phase, room)
+            except Failed as failure:
+                if bye is None:
+                    raise
+                raise self._left(phase, bye) from failure
             room -= len(line)
             answer = self._response(phase, tag, line, continues=bool(waiting))
             if answer.tag == "+":
                 self.connection.send(phase, waiting.pop(0) + b"\r\n", b"***\r\n" if secret else None)
             elif answer.tag == "*":
                 untagged.append(answer)
+                if answer.status is not None and answer.status.kind == "BYE" and bye is None:
+                    bye = answer.status
+                    self.connection.deadline = self.connection.deadline.share(BYE_GRACE)
+            elif bye is not None and answer.status is not None and answer.status.kind == "OK":
+                raise self._left(phase, bye)  # "done, but I am going": nothing more can be asked
             else:
                 return untagged, answer
+
+    def _left(self, phase: str, bye: Status) -> Failed:
+        """The failure where the server said BYE in the middle of a command."""
+        cause = f"{phase}.closed"
+        if phase == "login":
+            from imap4.check.login import CAUSES
+
+            cause = CAUSES.get(bye.code, cause)
+        return Failed(cause, self._said(f"says BYE to {phase.upper()}", bye.text))
 
     def _response(self, phase: str, tag: bytes, line: bytes, continues: bool = False) -> Response:
         """Parse a line that must be untagged, ours, or (where one is due) a continuation request."""
         answer = parse_response(line[:-1].removesuffix(b"\r"))
         if answer.tag == "*" or (answer.tag == "+" and continues):
+            if answer.status is not None:
+                self._notice(answer.status, _TOLD if phase == "logout" else (*_TOLD, "BYE"))
             return answer
         if answer.tag != tag.decode() or answer.status is None:
             raise Failed(
-                f"{phase}.protocol", said(f"wrong answer to {phase.upper()}", line.strip() or "an empty line")
+                f"{phase}.protocol",
+                self._said(f"wrong answer to {phase.upper()}", line.strip() or b"an empty line"),
             )
+        self._notice(answer.status)
         return answer
+
+    def _notice(self, status: Status, kinds: tuple[str, ...] = ("ALERT",)) -> None:
+        """Keep what a person must see: alerts (RFC 9051 section 7.1), and untagged words of trouble."""
+        for kind in (status.code, status.kind):
+            if kind in kinds:
+                text = status.text.partition("]")[2] if status.code else status.text
+                notice = kind, self._said("", text)
+                if notice[1] and notice not in self.notices and len(self.notices) < _MAX_NOTICES:
+                    self.notices.append(notice)
+                return
 
     def _want_ok(self, what: str, cause: str, answer: Response) -> None:
         assert answer.status is not None
         if answer.status.kind != "OK":
-            raise Failed(cause, said(f"{what} answered {answer.status.kind}", answer.status.text))
+            raise Failed(cause, self._said(f"{what} answered {answer.status.kind}", answer.status.text))
+
+    def _said(self, what: str, text: str | bytes) -> str:
+        """As text.said, without the secrets that were sent on this connection."""
+        scrub = self.connection.scrub
+        data = text if isinstance(text, bytes) else text.encode()
+        # Twice, since cleaning may put together what was apart.
+        shown = clean(scrub(clean(scrub(data)).encode()))
+        return f"{what}: {shown}" if what and shown else what or shown
 
     def _tag(self) -> bytes:
         self._commands += 1
         return b"a%d" % self._commands
 
 
-def _login_parts(user: str, password: str) -> list[bytes]:
-    """LOGIN's arguments as quoted strings, or as literals where they must be (RFC 9051 section 4.3)."""
-    parts = [b"LOGIN"]
-    for text in (user, password):
-        # GNU imap4d (3.15) does not find the end of a quoted string that ends with a backslash.
-        if (string := quoted(text)) is not None and not text.endswith("\\"):
-            parts[-1] += b" " + string
-        else:
-            data = text.encode()
-            parts[-1] += b" {%d}" % len(data)
-            parts.append(data)
-    return parts
+def _last_list(untagged: list[Response], final: Response) -> tuple[str, ...] | None:
+    """The last list of capabilities in the answers to a command; None where none has one."""
+    told = [answer.capabilities for answer in (*untagged, final) if answer.capabilities is not None]
+    return told[-1] if told else None

@@ -213,7 +213,7 @@ class StatusLine(Summary):  # type: ignore[misc]
             text += _story(told)
         # Thresholds have hints, verdicts have not.
         hints = [result.hint for result in results if result.hint]
-        remarks = ", ".join((*hints, *told.remarks))
+        remarks = ", ".join((*hints, *told.remarks, *(_notices(told) if worst(results) is not Ok else ())))
         return text + (f", {remarks}" if remarks else "") + _cause(told)
 
     def _about_all(self, tests: Sequence[ProbeResult], told: ProbeResult) -> str:
@@ -249,6 +249,14 @@ def _story(result: ProbeResult) -> str:
     return f"greeting in {greeting:.3f} s, {'logged out' if result.logged_out else 'LOGOUT sent'}"
 
 
+def _notices(result: ProbeResult) -> Iterator[str]:
+    """What the server wants known, for the first line, where that does not say it already."""
+    said = result.failure.text if result.failure is not None else ""
+    for kind, text in result.notices:
+        if text not in said:
+            yield f"{kind}: {text}"
+
+
 def _cause(result: ProbeResult) -> str:
     return f" [{result.failure.cause}]" if result.failure is not None else ""
 
@@ -261,6 +269,7 @@ def _more(options: Options, result: ProbeResult) -> Iterator[str]:
     """The lines of -v, -vv and -vvv for one address."""
     if options.verbose >= 1:
         yield from (clean(detail, 400) for detail in result.details)
+        yield from (f"{kind}: {text}" for kind, text in result.notices)
         yield from _advice(result.failure)
     if options.verbose >= 2:
         yield from (f"phase {name}: {seconds:.6f} s" for name, seconds in result.phases)
@@ -270,7 +279,7 @@ def _more(options: Options, result: ProbeResult) -> Iterator[str]:
 
 def _advice(failure: Failure | None) -> Iterator[str]:
     if failure is not None and failure.cause in CAUSES:
-        yield f"hint: {CAUSES[failure.cause].hint}"
+        yield f"hint: {failure.hint or CAUSES[failure.cause].hint}"
 
 
 def _plain(number: float) -> str:

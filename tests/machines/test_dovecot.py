@@ -142,15 +142,27 @@ def test_offered_capability_passes(server: Dovecot) -> None:
 def test_missing_capability_is_critical(server: Dovecot) -> None:
     result = run("-H", "127.0.0.1", "-p", str(server.port), "--capability", "JMAPACCESS")
     line = (
-        f"IMAP4 CRITICAL - 127.0.0.1:{server.port} capability JMAPACCESS is not offered [capability.missing]"
+        f"IMAP4 CRITICAL - 127.0.0.1:{server.port} capability JMAPACCESS is not offered before login"
+        " [capability.missing]"
     )
     assert result[:3] == (2, line, "time resolve connect greeting")
 
 
 def test_capability_that_tls_takes_away_is_missing(server: Dovecot) -> None:
     result = run("-H", "127.0.0.1", *starttls(server), "--capability", "STARTTLS")
-    line = f"IMAP4 CRITICAL - 127.0.0.1:{server.port} capability STARTTLS is not offered [capability.missing]"
+    problem = "capability STARTTLS is not offered before login [capability.missing]"
+    line = f"IMAP4 CRITICAL - 127.0.0.1:{server.port} {problem}"
     assert result[:3] == (2, line, "time resolve connect greeting tls certificate")
+
+
+def test_capability_that_comes_with_the_login_is_found(server: Dovecot, tmp_path: Path) -> None:
+    wanted = ("--capability", "IDLE", "--capability", "CONDSTORE")
+    before = run("-H", "127.0.0.1", *implicit(server), *wanted)
+    options = credentials(tmp_path, "eve", server.password)
+    after = run("-H", "127.0.0.1", *implicit(server), *wanted, *options)
+    problem = "capability CONDSTORE is not offered before login [capability.missing]"
+    assert before[:2] == (2, f"IMAP4 CRITICAL - 127.0.0.1:{server.tls_port} {problem}")
+    assert after[:2] == (0, f"IMAP4 OK - 127.0.0.1:{server.tls_port} greeting in T s, logged out")
 
 
 @pytest.mark.parametrize("user", ["eve", *PASSWORDS])
@@ -211,7 +223,7 @@ def test_password_is_not_sent_to_a_server_that_takes_none_without_tls(
     # Dovecot trusts a client that has its own address, so this one takes another.
     options = ("--insecure", "--source", "127.0.0.2", *credentials(tmp_path, "eve", strict.password))
     result = run("-H", "127.0.0.1", "-p", str(strict.port), *options)
-    problem = "neither LOGIN nor AUTHENTICATE PLAIN is offered [login.refused]"
+    problem = "the server takes no password without TLS (LOGINDISABLED) [login.privacy]"
     line = f"IMAP4 CRITICAL - 127.0.0.1:{strict.port} {problem}"
     assert result[:3] == (2, line, "time resolve connect greeting")
     assert "no auth attempts" in strict.log.read_text().splitlines()[-1]

@@ -159,7 +159,8 @@ def test_capabilities_are_asked_for_where_the_greeting_has_none(server: Imap4d) 
 
 def test_missing_capability_is_critical(server: Imap4d) -> None:
     result = run("-H", "127.0.0.1", "-p", str(server.port), "--capability", "IDLE", "--capability", "MOVE")
-    line = f"IMAP4 CRITICAL - 127.0.0.1:{server.port} capability MOVE is not offered [capability.missing]"
+    problem = "capability MOVE is not offered before login [capability.missing]"
+    line = f"IMAP4 CRITICAL - 127.0.0.1:{server.port} {problem}"
     assert result[:3] == (2, line, "time resolve connect greeting")
 
 

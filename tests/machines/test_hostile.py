@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from imap4.causes import CAUSES
+from tests.machines.case import greets
 from tests.machines.cases import CASES, PASSWORD, Case
 from tests.machines.plugin import run
 from tests.machines.scripted import Peer, ScriptedServer, closed_port, good
@@ -105,3 +106,82 @@ def test_pages_are_made_from_the_code() -> None:
 def test_every_cause_of_the_cases_has_its_row() -> None:
     found = [re.search(r"\[([a-z_.]+)\]$", case.line) for case in CASES]
     assert {match[1] for match in found if match} <= CAUSES.keys()
+
+
+def _hints(greeting: str, answer: str, tmp_path: Path) -> str:
+    """The hint for a login that is answered so."""
+    password_file = tmp_path / "password"
+    password_file.touch(0o600)
+    password_file.write_text(PASSWORD + "\n")
+
+    def script(peer: Peer) -> None:
+        peer.send(f"{greeting}\r\n")
+        tag, _ = peer.command()
+        peer.send(f"{tag} {answer}\r\n")
+        peer.wait()
+
+    with ScriptedServer(script) as server:
+        login = ("--login", "--user", "jane", "--insecure", "--password-file", str(password_file))
+        result = run("-H", "127.0.0.1", "-p", str(server.port), "-v", *login)
+    return result.output.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        (
+            "NO [AUTHENTICATIONFAILED] x",
+            "wrong user or password, or a closed account; the server means to tell no more",
+        ),
+        ("NO x", "the server does not say why; see its log before anybody changes a password"),
+        ("BAD x", "the server does not say why; see its log before anybody changes a password"),
+        (
+            "NO Temporary authentication failure.",
+            "the words tell of trouble on the server, not of a wrong password; see its log",
+        ),
+        (
+            "BAD User is authenticated but not connected.",
+            "Exchange took the password but cannot reach the mailbox: see its database and server",
+        ),
+        (
+            "NO [UNAVAILABLE] wrong password",
+            "what stands behind the service (user database, mail store, backend) is away; "
+            "the password is not to blame",
+        ),
+        ("NO [PRIVACYREQUIRED] x", "the server takes no password without TLS: use --tls or --starttls"),
+    ],
+)
+def test_hint_fits_the_code_of_a_refused_login(answer: str, hint: str, tmp_path: Path) -> None:
+    greeting = "* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN SASL-IR] ready"
+    assert _hints(greeting, answer, tmp_path) == f"hint: {hint}"
+
+
+def test_alert_is_shown_at_v_where_all_is_well() -> None:
+    with ScriptedServer(greets("* OK [ALERT] disk is filling up\r\n")) as server:
+        result = run("-H", "127.0.0.1", "-p", str(server.port), "-v")
+    assert result.line == f"IMAP4 OK - 127.0.0.1:{server.port} greeting in T s, logged out"
+    assert result.output.splitlines()[-1] == "ALERT: disk is filling up"
+
+
+def test_secret_is_in_no_line_of_the_dialogue(tmp_path: Path) -> None:
+    password_file = tmp_path / "password"
+    password_file.touch(0o600)
+    password_file.write_text(PASSWORD + "\n")
+
+    def script(peer: Peer) -> None:
+        peer.send("* OK ready\r\n")
+        tag, _ = peer.command()
+        peer.send(f"* CAPABILITY IMAP4rev1\r\n{tag} OK\r\n")
+        line = peer.line()
+        peer.send(f"* BAD {line}\r\n* {PASSWORD}\r\n{line}")  # and closes in the middle of the third
+
+    with ScriptedServer(script) as server:
+        login = ("--login", "--user", "jane", "--insecure", "--password-file", str(password_file))
+        result = run("-H", "127.0.0.1", "-p", str(server.port), "-vvv", *login)
+    assert result.line.endswith("connection closed after half a line: a2 LOGIN jane *** [login.closed]")
+    assert [line for line in result.output.splitlines() if "jane" in line][1:] == [
+        "BAD: a2 LOGIN jane ***",
+        "S: * BAD a2 LOGIN jane ***",
+        "S: a2 LOGIN jane ***",
+    ]
+    assert "se" not in result.output.partition("C: a2 LOGIN ***")[2]

@@ -514,7 +514,7 @@ def test_capabilities_are_asked_for_before_starttls_and_after(authority: Authori
         forged = check(server, *options, "--capability", "X-FORGED")
     perfdata = "time resolve connect greeting tls capability logout certificate"
     assert true[:3] == (0, "IMAP4 OK - 127.0.0.1:PORT greeting in T s, logged out", perfdata)
-    problem = "capability X-FORGED is not offered [capability.missing]"
+    problem = "capability X-FORGED is not offered before login [capability.missing]"
     assert forged[:3] == critical(problem, f"{STARTED} tls certificate")
 
 
@@ -606,8 +606,10 @@ def test_server_without_starttls_is_critical(
 ) -> None:
     def script(peer: Peer) -> None:
         peer.send(f"{greeting}\r\n")
-        if answer:
-            tag, _ = peer.command()
+        tag, command = peer.command()
+        if command == "CAPABILITY":  # the list in the greeting need not be whole
+            peer.send(f"* CAPABILITY IMAP4rev1\r\n{tag} OK done\r\n")
+        elif answer:
             peer.send(f"{tag} {answer}\r\n")
         peer.wait()
 

@@ -59,6 +59,7 @@ class Templates:
                 result.greeting,
                 result.logged_out,
                 result.remarks,
+                result.notices,
                 result.days_left is None,
             )
             if kind in self._known:

@@ -44,6 +44,7 @@ def results(draw: st.DrawFn) -> ProbeResult:
         greeting="OK",
         logged_out=True,
         remarks=draw(st.sampled_from([(), ("greeting ends with a bare LF",)])),
+        notices=draw(st.sampled_from([(), (("ALERT", "disk is full"),)])),
         days_left=draw(st.one_of(st.none(), st.floats(-50, 900))),
         details=(),
         dialogue=(),
