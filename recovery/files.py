@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
+import stat
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from imap4 import secrets
+from imap4 import folders, secrets
 from imap4.deadline import Deadline
 from recovery.errors import RecoveryError, UsageError
 
@@ -37,14 +39,15 @@ def read_private(path: Path, what: str, *, limit: int, from_systemd: bool = Fals
 def replace_file(path: Path, data: bytes) -> None:
     """Put ``data`` in the place of ``path``: after a crash at any moment it is the old file or the new.
 
-    The new one is readable to its owner alone, and keeps the old one's owner (or the folder's, where
-    there was none) when root writes it.
+    The new one is readable to its owner alone. Root writes it as the folder's owner; in a folder of its own,
+    the new file keeps the old one's owner.
 
     Raises:
-        UsageError: the folder cannot be written, or the disk is full. The old file is untouched.
+        UsageError: the folder cannot be written or trusted, or the disk is full. The old file is untouched.
     """
     try:
-        _replace(path, data)
+        with as_owner(path.parent):
+            _replace(path, data)
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}; it is as it was") from None
 
@@ -54,7 +57,7 @@ def _replace(path: Path, data: bytes) -> None:
     try:
         with os.fdopen(handle, "wb") as file:
             os.fchmod(file.fileno(), 0o600)
-            give_to_owner(file.fileno(), path if path.exists() else path.parent)
+            _keep_owner(file.fileno(), path)
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -68,9 +71,10 @@ def _replace(path: Path, data: bytes) -> None:
 
 def remove_leftovers(path: Path) -> None:
     """Remove what writers of ``path`` left when they were killed. Its lock must be held."""
-    for leftover in path.parent.glob(f".{path.name}.*.new"):
-        with suppress(FileNotFoundError):
-            leftover.unlink()
+    with as_owner(path.parent):
+        for leftover in path.parent.glob(f".{path.name}.*.new"):
+            with suppress(FileNotFoundError):
+                leftover.unlink()
 
 
 def sync_folder(folder: Path) -> None:
@@ -82,31 +86,73 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def give_to_owner(handle: int, of: Path) -> None:
-    """Where root made the open file ``handle``, give it to the owner of ``of``: the engine's user must
-    be able to use what an administrator made by hand."""
-    if os.geteuid() == 0:
-        status = of.stat()
+def _keep_owner(handle: int, path: Path) -> None:
+    """Give the file ``handle``, which we have just made, to the owner of the one that it takes the place of.
+
+    Only root can, and only in a folder where nobody else could have put another file at ``path``.
+    """
+    if os.geteuid() != 0:
+        return
+    with suppress(FileNotFoundError):
+        status = path.lstat()
         os.fchown(handle, status.st_uid, status.st_gid)
+
+
+@contextmanager
+def as_owner(folder: Path) -> Iterator[None]:
+    """Root works in ``folder`` with no more rights than the folder's owner has; others as they are.
+
+    Raises:
+        UsageError: others can write the folder, or it cannot be looked at.
+    """
+    with ExitStack() as stack:
+        try:
+            folders.refuse_shared(folder)
+            stack.enter_context(folders.as_owner(folder))
+        except folders.UntrustedFolder as error:
+            raise UsageError(str(error)) from None
+        except OSError as error:
+            raise UsageError(f"cannot use the folder {folder}: {error.strerror}") from None
+        yield
 
 
 def make_folder(folder: Path) -> None:
     """Make ``folder`` and what leads to it, for its owner alone; one that is there stays as it is.
-    What root makes belongs to the owner of the folder that it is made in.
+    What root makes belongs to whoever has a say over the folder that it is made in.
 
     Raises:
-        UsageError: it cannot be made.
+        UsageError: it cannot be made, or others can write it.
     """
+    missing: list[Path] = []
+    while not (place := missing[-1].parent if missing else folder).is_dir():
+        missing.append(place)
     try:
-        if folder.is_dir():
-            return
-        make_folder(folder.parent)
-        folder.mkdir(mode=0o700, exist_ok=True)
-        if os.geteuid() == 0:
-            status = folder.parent.stat()
-            os.chown(folder, status.st_uid, status.st_gid)
+        with as_owner(folder):
+            for each in reversed(missing):
+                each.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise UsageError(f"cannot make the folder {folder}: {error.strerror}") from None
+
+
+def open_plain(path: Path) -> int:
+    """Open ``path`` to read and write, made for its owner alone where it is not there; returns the handle.
+
+    Whoever calls has the rights of the folder's owner (:func:`as_owner`).
+
+    Raises:
+        UsageError: it is a link, or anything else but a plain file.
+        OSError: it cannot be made.
+    """
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.ENXIO, errno.EISDIR):
+            raise
+        raise UsageError(f"{path} is a link or no plain file; remove it") from None
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise UsageError(f"{path} is not a plain file; remove it")
+    return handle
 
 
 def open_lock(path: Path) -> int:
@@ -114,14 +160,13 @@ def open_lock(path: Path) -> int:
     removed while another process waits for it would let two in.
 
     Raises:
-        UsageError: it cannot be made.
+        UsageError: it cannot be made, or its folder cannot be trusted.
     """
     try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        with as_owner(path.parent):
+            return open_plain(path)
     except OSError as error:
         raise UsageError(f"cannot open the lock {path}: {error.strerror}") from None
-    give_to_owner(handle, path.parent)
-    return handle
 
 
 def try_lock(handle: int, wait: float = 0.0) -> bool:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -31,3 +33,15 @@ def net() -> Iterator[Network]:
             yield there
     except NoNamespaces as error:
         pytest.skip(f"this machine makes no namespaces: {error}")
+
+
+THEIR_USER = 12345
+"""A user without a name, who stands for the engine's where root works by hand."""
+
+
+@pytest.fixture
+def their_folder() -> Iterator[Path]:
+    """A folder that another user than root can get to, as /etc is. (pytest's own are root's alone.)"""
+    with tempfile.TemporaryDirectory(prefix="imap4-their-") as name:
+        os.chmod(name, 0o755)  # noqa: S103 - nobody but root can write it
+        yield Path(name)

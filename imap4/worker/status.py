@@ -2,15 +2,43 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
+import os
 import socket
+import stat
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
+from imap4 import folders
 from imap4.worker.statistics import percentile
 
 _PATIENCE = 5.0
+
+
+def listen(path: str) -> socket.socket:
+    """The socket that :func:`show` asks, at ``path``; one that an earlier supervisor left there goes.
+
+    Raises:
+        OSError: it cannot be made, or something else than a socket is there.
+    """
+    # Root in another user's folder has no more rights than that user, whatever links are there.
+    with folders.as_owner(Path(path).parent):
+        with contextlib.suppress(FileNotFoundError):
+            if not stat.S_ISSOCK(os.lstat(path).st_mode):
+                raise OSError(errno.EEXIST, "something else than a socket is there")
+            os.unlink(path)
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        try:
+            sock.bind(path)
+            sock.listen(8)
+        except OSError:
+            sock.close()
+            raise
+        return sock
 
 
 def show(path: str, as_json: bool) -> int:

@@ -13,7 +13,7 @@ import sys
 import time
 from typing import Any
 
-from imap4.worker import systemd
+from imap4.worker import status, systemd
 from imap4.worker.journal import UNSURE, Journal
 from imap4.worker.settings import Settings
 from imap4.worker.statistics import total
@@ -234,14 +234,9 @@ class Supervisor:
         if path is None:
             return
         try:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(path)
-            self._status = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-            self._status.bind(path)
-            self._status.listen(8)
+            self._status = status.listen(path)
         except OSError as error:
             say(f"imap4-worker status will not work: {path}: {error.strerror}")
-            self._status = None
 
     def _answer(self) -> None:
         """Tell one that asks for the status."""

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recovery.errors import UsageError
-from recovery.files import read_private, replace_file
+from recovery.files import as_owner, read_private, replace_file
 from recovery.model import Secret
 
 _HEADER = "check_imap4-credentials 1 aes-256-gcm"
@@ -114,7 +114,8 @@ def unseal(file: bytes, keys: list[Key], path: Path) -> bytes:
 
 def read_store(path: Path) -> bytes:
     """The file as it is; see :func:`recovery.files.read_private` for what is raised."""
-    return read_private(path, "the credential store", limit=_FILE_LIMIT)
+    with as_owner(path.parent):
+        return read_private(path, "the credential store", limit=_FILE_LIMIT)
 
 
 def read_keys(path: Path, from_systemd: bool = False) -> list[Key]:
@@ -122,9 +123,10 @@ def read_keys(path: Path, from_systemd: bool = False) -> list[Key]:
 
     Raises:
         FileNotFoundError: there is no such file.
-        UsageError: it is open to others, or holds anything but keys.
+        UsageError: it or its folder is open to others, or it holds anything but keys.
     """
-    text = read_private(path, "the key file", limit=65536, from_systemd=from_systemd)
+    with as_owner(path.parent):
+        text = read_private(path, "the key file", limit=65536, from_systemd=from_systemd)
     keys = []
     for line in text.decode("ascii", "replace").splitlines():
         if not line.strip() or line.startswith("#"):

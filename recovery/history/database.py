@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from recovery.errors import RecoveryError, UsageError
-from recovery.files import give_to_owner, locked, make_folder
+from recovery.files import as_owner, locked, make_folder, open_plain
 
 VERSION = 1
 _WAIT = 10.0
@@ -61,11 +61,9 @@ def connect(folder: Path) -> sqlite3.Connection:
     path = folder / "history.db"
     try:
         # Two processes that make the file at once would trip over each other's first transaction.
-        with locked(path), told(path):
-            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            if not os.fstat(handle).st_size:
-                give_to_owner(handle, folder)
-            os.close(handle)
+        with locked(path), told(path), as_owner(folder):
+            # SQLite would follow a link. It opens its log here too, by the first query.
+            os.close(open_plain(path))
             database = sqlite3.connect(path, timeout=_WAIT, isolation_level=None)
             database.row_factory = sqlite3.Row
             _prepare(database, path)

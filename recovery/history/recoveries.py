@@ -17,7 +17,7 @@ from pathlib import Path
 
 from recovery.decision.event import Event
 from recovery.decision.policy import Act, Decision, Facts
-from recovery.files import make_folder
+from recovery.files import as_owner, make_folder
 from recovery.history.database import connect, told, transaction
 from recovery.history.machine_lock import MachineLock, take
 from recovery.model import Outcome, Step
@@ -158,8 +158,9 @@ class History:
             return changed.rowcount == 1
 
     def close(self) -> None:
-        """Close the file."""
-        self.database.close()
+        """Close the file. SQLite removes its log by name then."""
+        with as_owner(self.path.parent):
+            self.database.close()
 
     def _facts(self, asked: Asked, locked: bool, now: float) -> Facts:
         where = "started > ? AND action = ? AND (machine = ? OR (address != '' AND address = ?))"

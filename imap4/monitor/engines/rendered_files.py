@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
+import stat
 import tempfile
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from imap4 import folders
 
 # The first words of every file that is ours, after the engine's sign for a comment.
 MARK = "Written by imap4-monitor"
@@ -68,15 +72,22 @@ def _old(path: Path) -> str:
     """The text of a file of ours, empty where there is none.
 
     Raises:
-        RenderError: it is somebody else's.
+        RenderError: it is somebody else's, or it is a link or anything else that could hold us up.
     """
-    if not path.exists() and not path.is_symlink():
+    try:
+        # A link or a FIFO may have come since we looked: the folder can be another user's.
+        with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            plain = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+            data = file.read() if plain else b""
+    except FileNotFoundError:
         return ""
-    with path.open("rb") as file:
-        ours = not path.is_symlink() and MARK.encode() in file.readline(200)
-    if not ours:
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.ENXIO, errno.EISDIR):
+            raise
+        data = b""
+    if MARK.encode() not in data.partition(b"\n")[0][:200]:
         raise RenderError(f"{path}: was not written by imap4-monitor; move it away or choose another -o")
-    return path.read_text(encoding="utf-8", errors="replace")
+    return data.decode("utf-8", "replace")
 
 
 def _refuse_other_sources(path: Path, old: str, new: str) -> None:
@@ -97,7 +108,7 @@ def write(folder: Path, files: Mapping[str, str], *, replace: bool = False) -> l
 
     A file that is already there is replaced only if it begins with our mark and was rendered from no other
     definition, and left alone if it is the same already. A reader sees the old file or the new one, whatever
-    happens in between.
+    happens in between. Root writes into another user's folder as that user, and the files are theirs.
 
     Args:
         replace: also where it was rendered from other definitions.
@@ -106,35 +117,39 @@ def write(folder: Path, files: Mapping[str, str], *, replace: bool = False) -> l
         RenderError: before anything was changed, where a file is not ours or is from other definitions; or
             where writing fails.
     """
-    done = []
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        old = {name: _old(folder / name) for name in files}
-        for name, text in files.items():
-            if not replace:
-                _refuse_other_sources(folder / name, old[name], text)
-        for name, text in files.items():
-            before, now = monitors_in(old[name]), monitors_in(text)
-            changed = old[name] != text
-            if changed:
-                _replace(folder / name, text)
-            done.append(
-                Rendered(name, changed, now, tuple(sorted(now - before)), tuple(sorted(before - now)))
-            )
+        with folders.as_owner(folder):
+            return _write(folder, files, replace)
     except OSError as error:
         raise RenderError(f"{error.filename or folder}: cannot be written: {error.strerror}") from None
+
+
+def _write(folder: Path, files: Mapping[str, str], replace: bool) -> list[Rendered]:
+    done = []
+    folder.mkdir(parents=True, exist_ok=True)
+    old = {name: _old(folder / name) for name in files}
+    for name, text in files.items():
+        if not replace:
+            _refuse_other_sources(folder / name, old[name], text)
+    for name, text in files.items():
+        before, now = monitors_in(old[name]), monitors_in(text)
+        changed = old[name] != text
+        if changed:
+            _replace(folder / name, text)
+        done.append(Rendered(name, changed, now, tuple(sorted(now - before)), tuple(sorted(before - now))))
     return done
 
 
 def _replace(path: Path, text: str) -> None:
-    mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
+    mode = path.lstat().st_mode & 0o777 if path.exists() else 0o644
     descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(text.encode())
             file.flush()
+            # By the open file: the name could be a link by now.
+            os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())
-        Path(temporary).chmod(mode)
         Path(temporary).replace(path)
     except BaseException:
         with contextlib.suppress(OSError):

@@ -44,10 +44,10 @@ def send(path: str, commands: Iterable[Command], deadline: Deadline) -> None:
 
 def send_lines(path: str, data: bytes, deadline: Deadline) -> None:
     """Write lines that ``line`` has made, as ``send`` does. PIPE_BUF bytes or less: all of them or none."""
+    descriptor = -1
     try:
-        if not stat.S_ISFIFO(os.stat(path).st_mode):
-            raise CommandFileError(f"{path}: is not an engine's command file (not a named pipe)")
-        descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        if stat.S_ISFIFO(os.stat(path).st_mode):
+            descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     except OSError as error:
         reason = error.strerror
         if error.errno == errno.ENXIO:
@@ -56,9 +56,13 @@ def send_lines(path: str, data: bytes, deadline: Deadline) -> None:
             reason = "is not there; is the engine running, with check_external_commands=1?"
         raise CommandFileError(f"{path}: {reason}; nothing was sent") from None
     try:
+        # What was opened counts: the name may lead elsewhere by now.
+        if descriptor < 0 or not stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+            raise CommandFileError(f"{path}: is not an engine's command file (not a named pipe)")
         _write(path, descriptor, data, deadline)
     finally:
-        os.close(descriptor)
+        if descriptor >= 0:
+            os.close(descriptor)
 
 
 def _write(path: str, descriptor: int, data: bytes, deadline: Deadline) -> None:

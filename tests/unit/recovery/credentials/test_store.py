@@ -85,9 +85,11 @@ def test_a_file_that_others_may_touch_is_refused(paths: Paths, which: str, mode:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
-def test_what_root_changes_stays_the_engines(paths: Paths) -> None:
+def test_what_root_changes_stays_the_engines(their_folder: Path) -> None:
+    folder = their_folder / "etc"
+    paths = Paths(folder / "credentials", folder / "key", their_folder / "state")
     put(paths, credential("mail"))
-    for path in (paths.credentials.parent, paths.credentials, paths.key):
+    for path in (folder, *folder.iterdir()):
         os.chown(path, 12345, 12345)
     put(paths, credential("more"))
     Store(paths).rekey()
@@ -95,7 +97,9 @@ def test_what_root_changes_stays_the_engines(paths: Paths) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
-def test_the_first_files_belong_to_the_folders_owner(paths: Paths) -> None:
+def test_the_first_files_belong_to_the_folders_owner(their_folder: Path) -> None:
+    folder = their_folder / "etc"
+    paths = Paths(folder / "credentials", folder / "key", their_folder / "state")
     paths.credentials.parent.mkdir()
     os.chown(paths.credentials.parent, 12345, 12345)
     put(paths, credential("mail"))

@@ -321,8 +321,8 @@ def test_a_history_that_cannot_be_written_is_told(history: History) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
-def test_what_root_makes_belongs_to_the_folders_owner(tmp_path: Path) -> None:
-    folder = tmp_path / "state"
+def test_what_root_makes_belongs_to_the_folders_owner(their_folder: Path) -> None:
+    folder = their_folder / "state"
     folder.mkdir()
     os.chown(folder, 12345, 12345)
     history = History(folder)

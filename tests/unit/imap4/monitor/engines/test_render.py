@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from imap4.monitor.engines.icinga2 import objects as icinga2
 from imap4.monitor.engines.nagios import objects as nagios
 from imap4.monitor.engines.rendered_files import RenderError, write
 from imap4.monitor.model import Monitor
+from tests.conftest import THEIR_USER
 from tests.unit.imap4.monitor.conftest import Run
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -265,3 +267,33 @@ def test_a_new_name_with_the_old_id_changes_what_is_shown_and_nothing_else(
 
     assert all(shown in line or line == "# new" for line in lines("new") - lines("old"))
     assert lines("old") - lines("new") <= {"# Gateway"}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can write into another user's folder")
+def test_root_renders_into_another_users_folder_as_that_user(their_folder: Path) -> None:
+    theirs, roots = their_folder / "conf.d", their_folder / "roots"
+    theirs.mkdir()
+    roots.mkdir()
+    (theirs / "sub").symlink_to(roots)
+    for path in (theirs, theirs / "sub"):
+        os.chown(path, THEIR_USER, THEIR_USER, follow_symlinks=False)
+    files = {"a.cfg": "# Written by imap4-monitor\n1\n"}
+
+    write(theirs, files)
+    with pytest.raises(RenderError, match="cannot be written: Permission denied"):
+        write(theirs / "sub", files)
+
+    assert (theirs / "a.cfg").stat().st_uid == THEIR_USER
+    assert list(roots.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["link", "fifo"])
+def test_a_link_or_a_fifo_in_a_files_place_is_refused(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "a.cfg"
+    if kind == "fifo":
+        os.mkfifo(path)
+    else:
+        write(tmp_path, {"b.cfg": "# Written by imap4-monitor\n1\n"})
+        path.symlink_to(tmp_path / "b.cfg")
+    with pytest.raises(RenderError, match=r"a\.cfg: was not written by imap4-monitor"):
+        write(tmp_path, {"a.cfg": "# Written by imap4-monitor\n2\n"})
