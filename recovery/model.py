@@ -18,6 +18,7 @@ from imap4.deadline import Deadline
 class Secret:
     """A text that must not be seen: ``str``, ``repr`` and formatting show ``***``."""
 
+    # No __dict__: vars() of it, as a dump of locals makes it, shows nothing.
     __slots__ = ("_text",)
 
     def __init__(self, text: str) -> None:

@@ -69,7 +69,9 @@ def _try(words: list[str], deadline: Deadline) -> Verified:
             words,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
+            # A plugin speaks on standard output; an unread pipe for the rest would hold it up when full.
             stderr=subprocess.DEVNULL,
+            # So that its children end with it at the time-out, by the process group.
             start_new_session=True,
         )
     except OSError as error:

@@ -89,6 +89,7 @@ def _add_parts(parser: argparse.ArgumentParser, adding: bool) -> None:
     _add_secret(parser, "passphrase", "the key's passphrase")
     parser.add_argument(
         "--become",
+        # None is "not said": "set" then leaves it as it is.
         action=argparse.BooleanOptionalAction,
         default=None,
         help="use sudo -n for what needs root",
@@ -135,6 +136,7 @@ def add(options: argparse.Namespace, machines: Machines) -> int:
         raise UsageError(f"there is a credential {options.name} already; change it with credentials set")
     new = parts_of(options, Credential(options.name, options.account, ""))
     check_whole(new)
+    # Looked up again under the lock: the secret was typed in the meantime, by a slow hand.
     with store.change() as held:
         if options.name in held:
             raise UsageError(f"there is a credential {options.name} already; change it with credentials set")

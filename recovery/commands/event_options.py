@@ -45,13 +45,20 @@ def add_event(parser: argparse.ArgumentParser) -> None:
         "--event", choices=("nagios", "icinga"), help="read the engine's NAGIOS_* or ICINGA_* variables"
     )
     for name, value, text in _OPTIONS:
+        # Kept apart by their prefix: --state is the event's, --states is a rule.
         event.add_argument(f"--{name}", dest=f"event_{_field(name)}", metavar=value, help=text)
     for name, text in (
         ("downtime", "in downtime (a depth, yes or no)"),
         ("acknowledged", "acknowledged (a type, yes or no)"),
     ):
         event.add_argument(
-            f"--{name}", dest=f"event_{name}", nargs="?", const="yes", metavar="N", help=f"it is {text}"
+            # A bare --downtime means yes; an engine's macro gives a depth, often 0.
+            f"--{name}",
+            dest=f"event_{name}",
+            nargs="?",
+            const="yes",
+            metavar="N",
+            help=f"it is {text}",
         )
     event.add_argument(
         "--failures-per-alert",

@@ -61,6 +61,7 @@ def list_entries(options: argparse.Namespace, machines: Machines) -> int:
         print(json.dumps([entry.as_dict() for entry in found], indent=2, ensure_ascii=False))
         return 0
     for entry in found:
+        # A server's greeting may be in it: no control character of it reaches the terminal.
         print(clean(line_of(entry)))
     return 0
 

@@ -149,6 +149,7 @@ def known_hosts_names(path: Path, *, required: bool) -> tuple[list[str], int]:
         if not words or words[0][0] in "#@":
             continue
         for name in words[0].split(","):
+            # "|1|salt|hash": HashKnownHosts, Debian's default (ssh_config(5)).
             if name.startswith("|"):
                 hashed += 1
             elif name and not set(name) & set("*?!"):
@@ -159,6 +160,7 @@ def known_hosts_names(path: Path, *, required: bool) -> tuple[list[str], int]:
 def _order(machine: str) -> tuple[int, object]:
     """Names first, then addresses in their own order."""
     try:
+        # Both families in one order: an IPv4 address is padded to the length of IPv6.
         return 1, ipaddress.ip_address(machine).packed.rjust(16, b"\0")
     except ValueError:
         return 0, machine

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from typing import NoReturn, TypeVar
 
+from imap4 import arguments
 from imap4.durations import DurationError, above_zero, spell
 from recovery.errors import UsageError
 from recovery.machines.access import CA_FILE, CA_FILE_VARIABLE
@@ -16,16 +17,15 @@ from recovery.requests import AccessRequest
 T = TypeVar("T")
 
 
-class Parser(argparse.ArgumentParser):
-    """Argparse, but an error is one clear line (a :class:`UsageError`) and options are never guessed."""
+class Parser(arguments.Parser):
+    """The parser of all commands, whose errors are raised (as :class:`UsageError`): main() tells them all."""
 
     def __init__(self, *args: object, **settings: object) -> None:
-        settings.setdefault("allow_abbrev", False)
         settings.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
-        super().__init__(*args, **settings)  # type: ignore[arg-type]
+        super().__init__(*args, **settings)
 
     def error(self, message: str) -> NoReturn:
-        """Raise the error instead of printing a usage text."""
+        """Raise the error instead of printing it."""
         raise UsageError(f"{self.prog}: {message}; see {self.prog} --help")
 
 
@@ -43,6 +43,7 @@ def kind(read: Callable[[str], T]) -> Callable[[str], T]:
 
 def number(text: str) -> int:
     """A whole number from 1 on."""
+    # isdigit alone takes other alphabets' digits; int() takes long for very many of them.
     if not (text.isascii() and text.isdigit()) or not 1 <= int(text[:10]) <= 1_000_000_000:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
     return int(text)

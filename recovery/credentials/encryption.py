@@ -27,6 +27,7 @@ _HEADER = "check_imap4-credentials 1 aes-256-gcm"
 _KEY_WORD = "check_imap4-key-1"
 _KEY_COMMENT = "# Opens check_imap4's credential store. Back it up apart from the store.\n"
 _KEY_BYTES = 32
+# 96 bits: the one length that GCM takes as it is, without a hash (NIST SP 800-38D, 7.1).
 _NONCE_BYTES = 12
 _FILE_LIMIT = 16 * 1024 * 1024
 
@@ -54,6 +55,7 @@ class Key:
     @property
     def fingerprint(self) -> str:
         """16 hexadecimal digits that tell keys apart and say nothing about them."""
+        # The key signs a fixed text, so nobody can get from what is printed to the key.
         return hmac.new(self.octets, b"check_imap4 key fingerprint", hashlib.sha256).hexdigest()[:16]
 
 
@@ -106,6 +108,7 @@ def unseal(file: bytes, keys: list[Key], path: Path) -> bytes:
             f"and the key file has {has}"
         )
     try:
+        # Without "validate" what is not base64 would be skipped, and a damaged line read as another.
         sealed = base64.b64decode(body.removesuffix(b"\n"), validate=True)
         return AESGCM(key.octets).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], header)
     except (binascii.Error, InvalidTag, ValueError):

@@ -26,6 +26,7 @@ def from_descriptor(descriptor: int, what: str, *, whole: bool = False) -> Secre
     place = "standard input" if descriptor == STDIN else f"file descriptor {descriptor}"
     data = b""
     try:
+        # In parts: a pipe gives what is there, which may be half a key.
         while len(data) <= _LIMIT and (part := os.read(descriptor, _LIMIT)):
             data += part
     except OSError as error:

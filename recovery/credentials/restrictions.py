@@ -30,6 +30,7 @@ def _read_machine(word: str) -> str:
         except ValueError:
             pass
         try:
+            # 192.0.2.1/24 may mean that machine or its whole network; the wider one is not guessed.
             meant = ipaddress.ip_network(word, strict=False)
         except ValueError:
             raise UsageError(f"{word!r} is no address and no network") from None
@@ -59,6 +60,7 @@ def check_name(credential: Credential, machine: str, action: str | None) -> None
         Refused: as :func:`check`, whatever the address will be.
     """
     _check_action(credential, action)
+    # Where no pattern is a network, no address can make the machine fit: ask no DNS for it.
     if not any(_network(pattern) for pattern in credential.machines):
         _check_machine(credential, Target(machine, ""))
 
@@ -104,14 +106,17 @@ def matches(pattern: str, target: Target) -> bool:
     network = _network(pattern)
     if network is not None:
         return address is not None and address.version == network.version and address in network
+    # "fnmatch" would mind case or not as this host does; DNS never minds (RFC 4343).
     return fnmatchcase(target.machine.lower().rstrip("."), pattern.lower())
 
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
+        # What follows % is the interface here, not a part of the address there (RFC 4007, 11).
         found = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
         return None
+    # ::ffff:192.0.2.1 is the machine 192.0.2.1 (RFC 4291, 2.5.5.2): its network must fit too.
     mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
     return mapped or found
 

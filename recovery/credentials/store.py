@@ -20,6 +20,7 @@ from recovery.model import Credential, Secret
 from recovery.paths import Paths
 
 SECRETS = ("password", "private_key", "passphrase")
+# It stands in engines' configuration and on command lines: nothing that these read as their own.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}", re.ASCII)
 _ACCOUNT = re.compile(r"(?:[^\\@\s]+\\)?[^\\\s]+(?:@[^\\@\s]+)?")
 _READ_ATTEMPTS = 5
@@ -135,6 +136,7 @@ class Store:
         except FileNotFoundError:
             keys = []
         try:
+            # Key first, store second: rekey writes the key file with both keys before the store.
             file = encryption.read_store(self.path)
         except FileNotFoundError:
             return {}

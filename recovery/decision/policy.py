@@ -16,8 +16,10 @@ from recovery.decision.ranges import Range, Rate
 
 DEFAULT_STATES = frozenset({"CRITICAL", "DOWN"})
 DEFAULT_CAUSES = CauseSet()
+# What did not help three times in an hour will not help a fourth time: somebody must look.
 DEFAULT_AT_MOST = Rate(3, 3600.0)
 DEFAULT_COOLDOWN = 300.0
+# Five machines at once are rarely ill; the network of this host, or the check, often is.
 DEFAULT_FLEET_AT_MOST = Rate(5, 600.0)
 
 
@@ -129,6 +131,7 @@ def _state(event: Event, rules: Rules) -> str:
 
 
 def _state_type(event: Event, rules: Rules) -> str:
+    # Icinga's and Nagios' notifications are HARD by nature, and may not say so.
     if event.state_type != "SOFT":
         return ""
     if rules.soft_attempts is None:
@@ -169,6 +172,7 @@ def _causes(event: Event, rules: Rules) -> str:
     return f"cause {cause} is not one that this repair can mend"
 
 
+# In this order, so that the reason told is the plainest: a recovery is no problem, in whatever state.
 _EVENT_RULES: tuple[tuple[str, Callable[[Event, Rules], str]], ...] = (
     ("notification type", _notification),
     ("state", _state),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from imap4 import durations
 from recovery.errors import UsageError
 
+# Nine digits: no limit is longer, and int() need not read a book.
 _WHOLE = re.compile(r"[0-9]{1,9}")
 
 

@@ -31,6 +31,7 @@ def own_command(arguments: Sequence[str], number: int) -> list[str]:
     Args:
         arguments: those of this process, with the action first.
     """
+    # With the interpreter's own options (-I, -m recovery), which sys.argv does not have.
     program = sys.orig_argv[1 : len(sys.orig_argv) - len(arguments)]
     return [sys.executable, *program, arguments[0], "--continue", str(number), *arguments[1:]]
 
@@ -69,6 +70,7 @@ def systemd_run_command(
     """``systemd-run`` with what the command needs. Values of variables stay off the command line."""
     owner = ["--user"] if user_manager else [f"--uid={os.getuid()}", f"--gid={os.getgid()}"]
     return [
+        # --collect: a unit that failed is forgotten too, so that nobody must reset it (systemd-run(1)).
         *("systemd-run", "--quiet", "--collect", "--no-ask-password", "--same-dir", *owner),
         *(f"--unit=imap4-recovery-{number}-{os.getpid()}", f"--description=check_imap4 recovery {number}"),
         *("--property=StandardOutput=null", "--property=StandardError=null"),

@@ -17,6 +17,7 @@ _WORDS = {0: "OK", 1: "WARNING", 2: "CRITICAL", 3: "UNKNOWN"}
 
 def say(output: OutputOptions, text: str) -> None:
     """A line beside the result: on standard output, or on standard error where that is JSON."""
+    # Flushed: an engine that ends us at its time-out keeps what was said by then.
     print(clean(text), file=sys.stderr if output.json else sys.stdout, flush=True)
 
 
@@ -78,5 +79,6 @@ def end(
             "steps": [{"at": step.at, "name": step.name, "text": step.text} for step in outcome.steps],
             "seconds": outcome.seconds,
         }
+    # "default": facts are what a machine said, and may be of any type.
     print(json.dumps(document, indent=2, ensure_ascii=False, default=str), flush=True)
     return code

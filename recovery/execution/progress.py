@@ -47,6 +47,7 @@ class ProgressDisplay:
         if self._status:
             from rich.markup import escape
 
+            # rich reads [brackets] as markup; a cause is written in them.
             self._status.console.print(escape(text))
             self._status.update(escape(f"{self._title}: {step.name}"))
         elif self._lines:

@@ -99,6 +99,7 @@ def failure(error: BaseException, scrubber: Scrubber | None = None) -> Result:
 def _user() -> str:
     """Who runs this, and who they were before sudo."""
     try:
+        # Not getlogin(3), which asks the terminal: an engine has none.
         name = pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:
         name = str(os.geteuid())

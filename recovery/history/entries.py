@@ -63,6 +63,7 @@ def entries(history: History, *, machine: str | None = None, limit: int | None =
     with told(history.path):
         rows = history.database.execute(
             f"SELECT * FROM recoveries {where} ORDER BY id DESC LIMIT ?",  # noqa: S608 - our own words
+            # SQLite: a negative LIMIT is none.
             (*values, -1 if limit is None else limit),
         ).fetchall()
     return [_entry(row, ()) for row in reversed(rows)]
@@ -73,7 +74,9 @@ def entry(history: History, number: int) -> Entry | None:
     with told(history.path):
         row = history.database.execute("SELECT * FROM recoveries WHERE id = ?", (number,)).fetchone()
         steps = history.database.execute(
-            "SELECT at, name, text FROM steps WHERE recovery = ? ORDER BY rowid", (number,)
+            # By rowid: two steps may bear the same time, and the order of writing is what happened.
+            "SELECT at, name, text FROM steps WHERE recovery = ? ORDER BY rowid",
+            (number,),
         ).fetchall()
     return None if row is None else _entry(row, tuple(tuple(step) for step in steps))
 

@@ -25,6 +25,7 @@ class MachineLock:
 
 def take(folder: Path, machine: str, wait: float) -> MachineLock | None:
     """The lock of ``machine`` in ``folder``, or None if it is held for longer than ``wait`` seconds."""
+    # quote: a name may hold a slash, and the file must stay in its folder.
     handle = open_lock(folder / quote(machine.lower(), safe=""))
     if try_lock(handle, wait):
         return MachineLock(handle)

@@ -26,6 +26,7 @@ HAND_OVER = 30.0
 """Seconds in which a detached process must take over what was handed to it."""
 # As long as another process may hold a lock only to see whether its owner is alive.
 _GLANCE = 0.5
+# No limit looks back further, so that a long history costs a decision nothing.
 _LIMITS_LOOK_BACK = 366 * 86400.0
 
 
@@ -72,6 +73,7 @@ class History:
             ).fetchall()
         found = []
         for row in rows:
+            # Between two processes nobody holds the lock, and nothing is wrong.
             if row["state"] == "detached" and self._clock() - row["handed"] < HAND_OVER:
                 continue
             lock = self.lock(_lock_name(row), wait=0.0)
@@ -163,6 +165,7 @@ class History:
             self.database.close()
 
     def _facts(self, asked: Asked, locked: bool, now: float) -> Facts:
+        # By name or by address: a machine that is called by two names has one limit.
         where = "started > ? AND action = ? AND (machine = ? OR (address != '' AND address = ?))"
         same = (now - _LIMITS_LOOK_BACK, asked.action, asked.machine, asked.address)
         mine = self.database.execute(f"SELECT started FROM recoveries WHERE {where}", same)  # noqa: S608

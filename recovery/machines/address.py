@@ -55,6 +55,7 @@ def locate(machine: str, port: int | None, deadline: Deadline) -> Target:
 def _reachable(addresses: list[str], port: int, deadline: Deadline) -> str:
     if len(addresses) > 1:
         for address in addresses:
+            # Of two addresses one may lead nowhere (IPv6 without a route): a short try for each.
             limit = min(_TRY_SECONDS, deadline.left)
             with (
                 contextlib.suppress(OSError),

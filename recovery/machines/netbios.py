@@ -40,6 +40,7 @@ def lookup(name: str, deadline: Deadline, options: Sequence[str] = ()) -> str:
         )
     try:
         done = subprocess.run(
+            # "--": a name that begins with a dash is no option.
             [program, *options, "--", name],
             stdin=subprocess.DEVNULL,
             capture_output=True,

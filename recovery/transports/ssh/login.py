@@ -76,6 +76,7 @@ def _with_agent(connection: paramiko.Transport, account: str, credential: Creden
             f"credential {credential.name}: no SSH agent with keys is there (SSH_AUTH_SOCK); start one and "
             "ssh-add the key, or store the key itself"
         )
+    # The last key is tried outside: its refusal is told as the answer to all of them.
     for key in keys[:-1]:
         try:
             return connection.auth_publickey(account, key)

@@ -88,6 +88,7 @@ class SshTransport:
             DeadlineExceeded: no time was left to start it.
         """
         # What is kept back: for the kill, and for the report's way home.
+        # Of a short time-out the work gets most.
         grace = min(GRACE_SECONDS, deadline.left / 8)
         seconds = deadline.left - 2 * grace - min(1.0, deadline.left / 8)
         if seconds <= 0.05:
@@ -121,6 +122,7 @@ class SshTransport:
     def _result(self, exchange: Exchange, began: float) -> CommandResult:
         report = exchange.report
         if report is None:
+            # -1 is the library's word for a channel that was closed without an exit status.
             if exchange.started or exchange.exit_status in (None, -1):
                 return _lost(exchange, began)
             said = (exchange.stderr or exchange.stdout).decode("utf-8", "replace").strip()
@@ -162,13 +164,16 @@ def open_connection(target: Target, keys: KnownHosts, deadline: Deadline) -> par
     except OSError as error:
         reason = f"no answer within {limit:.0f} s" if isinstance(error, TimeoutError) else _text(error)
         raise ConnectFailed(f"{where}: no SSH connection: {reason}") from None
+    # Nagle's algorithm would hold small packets back until the last one is acknowledged (RFC 896).
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     connection = paramiko.Transport(sock)
+    # The library's thread must not keep our process alive.
     connection.daemon = True
     limit = max(0.1, min(CONNECT_SECONDS, deadline.left))
     connection.banner_timeout = connection.handshake_timeout = connection.auth_timeout = limit
     connection.channel_timeout = limit
     options = connection.get_security_options()
+    # Else the machine shows the key that the library likes best, which may not be the one on file.
     options.key_types = keys.algorithms(options.key_types)
     try:
         connection.start_client(timeout=limit)
