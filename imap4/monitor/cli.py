@@ -118,7 +118,8 @@ def doctor(options: argparse.Namespace) -> int:
 def comment(options: argparse.Namespace) -> int:
     """Tell the engine something about a service, as a repair does."""
     from imap4.deadline import Deadline
-    from imap4.monitor.engines.report import Report, ReportError, reporter_from
+    from imap4.monitor.engines.report import Report, ReportError
+    from imap4.monitor.engines.reporters import reporter_from
 
     try:
         reporter = reporter_from(os.environ)

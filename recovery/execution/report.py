@@ -27,7 +27,7 @@ _LOST = "not delivered"
 def report(
     event: Event | None, history: History, number: int, line: str, at: float, output: OutputOptions
 ) -> str | None:
-    """Tell the engine that the environment names (``imap4.monitor.engines.report.reporter_from``).
+    """Tell the engine that the environment names (``imap4.monitor.engines.reporters``).
 
     Args:
         event: a person who asked by hand (None) needs no comment, and gets none.
@@ -77,7 +77,8 @@ def _deliver(event: Event, line: str) -> str:
     Raises:
         RecoveryError: it was not delivered, or that is not certain.
     """
-    from imap4.monitor.engines.report import Report, ReportError, reporter_from
+    from imap4.monitor.engines.report import Report, ReportError
+    from imap4.monitor.engines.reporters import reporter_from
 
     try:
         reporter = reporter_from(os.environ)

@@ -12,7 +12,8 @@ import pytest
 
 from imap4.deadline import Deadline
 from imap4.monitor.engines.icinga2.api import IcingaReporter
-from imap4.monitor.engines.report import NagiosReporter, Report, ReportError
+from imap4.monitor.engines.nagios.reporter import NagiosReporter
+from imap4.monitor.engines.report import Report, ReportError
 from tests.engines.conftest import Run
 
 HOSTILE = 'restarted; <b onload="x()">after</b> 4.1 s | a=1;2\n[7] SHUTDOWN_PROGRAM\u2028$HOME$ \u6f22 `id`'

@@ -13,8 +13,9 @@ import pytest
 from imap4.deadline import Deadline
 from imap4.monitor.engines.command_lines import Programs
 from imap4.monitor.engines.nagios.objects import render
+from imap4.monitor.engines.nagios.reporter import NagiosReporter
 from imap4.monitor.engines.rendered_files import write
-from imap4.monitor.engines.report import NagiosReporter, Report, cleaned
+from imap4.monitor.engines.report import Report, cleaned
 from imap4.monitor.model import Contact, Definition, Monitor
 from tests.engines import nagios_core, web
 from tests.engines.recorder import Recorder

@@ -17,8 +17,6 @@ from typing import Any, Protocol
 
 from greenlet import getcurrent, greenlet
 
-from imap4.worker.loop.threads import Pool
-
 _TICKS = 50
 """Timers are sorted into this many bins a second, and go off late by as much."""
 
@@ -50,6 +48,13 @@ class Watcher(Protocol):
         """Called in the hub with epoll's events."""
 
 
+class Reserved(Protocol):
+    """Something that is kept for a task."""
+
+    def cancel(self) -> None:
+        """Give it back unused."""
+
+
 class Killed(BaseException):
     """Raised in a task whose own time is over. Not an Exception: nobody but the task's owner takes it."""
 
@@ -73,8 +78,8 @@ class Task(greenlet):  # type: ignore[misc]
         self._hub = hub
         self.sockets: set[Any] = set()
         """What it has open."""
-        self.reserved: set[Pool] = set()
-        """The threads that are kept for it."""
+        self.reserved: set[Reserved] = set()
+        """The threads that are kept for it, each by its pool."""
 
     def _live(self, woken: bool) -> None:
         wanted = True

@@ -5,12 +5,10 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from greenlet import getcurrent
 
-if TYPE_CHECKING:
-    from imap4.worker.loop.hub import Hub, Task
+from imap4.worker.loop.hub import Hub, Task
 
 _STACK = 512 * 1024
 

@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 
 from imap4.deadline import Deadline
 from imap4.monitor.engines.icinga2.api import IcingaReporter, Kept
-from imap4.monitor.engines.report import LONGEST, NagiosReporter, Report, ReportError, cleaned, reporter_from
+from imap4.monitor.engines.nagios.reporter import NagiosReporter
+from imap4.monitor.engines.report import LONGEST, Report, ReportError, cleaned
+from imap4.monitor.engines.reporters import reporter_from
 from tests.unit.imap4.monitor.conftest import Run
 
 REPORT = Report("mail", "Mail", "restarted")
