@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from imap4 import __version__
 from imap4.arguments import Parser, duration, whole
 
 ENGINES = ("nagios", "naemon", "icinga2")
@@ -104,8 +105,6 @@ def make_parser() -> Parser:
         prog="imap4-monitor",
         description="IMAP4 monitors described once, for Nagios Core, Naemon and Icinga 2.",
     )
-    from imap4 import __version__
-
     parser.add_argument("--version", action="version", version=f"imap4-monitor {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
 

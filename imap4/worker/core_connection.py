@@ -39,7 +39,7 @@ _IN_PROCESS_ATTEMPTS = 2
 _MAX_ATTEMPTS = 5
 
 
-class Link:
+class CoreConnection:
     """One worker's registration. Everything happens in the hub."""
 
     def __init__(
@@ -148,9 +148,8 @@ class Link:
         if job is None:
             self._journal.strike(noted.slot)
         elif noted.attempts > _MAX_ATTEMPTS:
-            self._answer(
-                self._generation, noted.slot, core_messages.refused(job, "workers have ended over it")
-            )
+            why = f"not tried again: {_MAX_ATTEMPTS} of imap4-worker's processes ended while they ran it"
+            self._answer(self._generation, noted.slot, core_messages.refused(job, why))
         else:
             reply = self._replier(noted.slot)
             self._dispatcher.take(job, reply, noted.came, noted.attempts >= _IN_PROCESS_ATTEMPTS)

@@ -1,4 +1,4 @@
-"""One worker process: the hub, its dispatcher and its link, from start to drain."""
+"""One worker process: the hub, its dispatcher and its connection to the core, from start to drain."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import socket
 import sys
 import time
 
-from imap4.worker.core_connection import Link
+from imap4.worker.core_connection import CoreConnection
 from imap4.worker.jobs.dispatcher import Dispatcher
 from imap4.worker.jobs.plans import Planner
 from imap4.worker.journal import Journal
@@ -46,9 +46,9 @@ def run(settings: Settings, journal: Journal, held: int | None, control: socket.
     statistics = Statistics()
     planner = Planner(settings.plugins, settings.naemon)
     dispatcher = Dispatcher(hub, planner, limits, statistics, settings.naemon)
-    link = Link(hub, dispatcher, journal, settings, held, _Control(control).tell)
+    core = CoreConnection(hub, dispatcher, journal, settings, held, _Control(control).tell)
     hub.each_round.append(journal.beat)
-    life = _Life(hub, link, settings.grace)
+    life = _Life(hub, core, settings.grace)
     # A terminal's and the unit's; the supervisor passes on its own. Programs inherit that they are ignored,
     # so that the unit's stop lets them come to their end.
     for number in (signal.SIGINT, signal.SIGHUP):
@@ -60,12 +60,12 @@ def run(settings: Settings, journal: Journal, held: int | None, control: socket.
 
     def publish() -> None:
         while True:
-            journal.publish(_figures(statistics, dispatcher, link))
+            journal.publish(_figures(statistics, dispatcher, core))
             hub.pause(time.monotonic() + _PUBLISH)
 
     hub.spawn(publish)
     hub.run()
-    link.close()
+    core.close()
     dispatcher.recorder.close(_LAST_RECORDS)
     return 0
 
@@ -73,9 +73,9 @@ def run(settings: Settings, journal: Journal, held: int | None, control: socket.
 class _Life:
     """When to end."""
 
-    def __init__(self, hub: Hub, link: Link, grace: float) -> None:
+    def __init__(self, hub: Hub, core: CoreConnection, grace: float) -> None:
         self._hub = hub
-        self._link = link
+        self._core = core
         self._grace = grace
         self._end: float | None = None
 
@@ -92,7 +92,7 @@ class _Life:
 
     def _look(self) -> None:
         assert self._end is not None
-        if self._link.idle or time.monotonic() >= self._end:
+        if self._core.idle or time.monotonic() >= self._end:
             self._hub.stop()
 
 
@@ -110,11 +110,11 @@ class _Control:
             print(f"imap4-worker[{os.getpid()}]: supervisor: {error}", file=sys.stderr, flush=True)
 
 
-def _figures(statistics: Statistics, dispatcher: Dispatcher, link: Link) -> dict[str, object]:
+def _figures(statistics: Statistics, dispatcher: Dispatcher, core: CoreConnection) -> dict[str, object]:
     figures = statistics.figures()
     figures["running"] = dispatcher.running
     figures["waiting"] = dispatcher.waiting
-    figures["connected"] = int(link.connected)
+    figures["connected"] = int(core.connected)
     for pool in dispatcher.pools:
         figures[f"threads_{pool.name}"] = pool.taken
     usage = resource.getrusage(resource.RUSAGE_SELF)

@@ -22,7 +22,6 @@ class Statistics:
         self.timed_out = 0
         self.refused = 0
         self.taken_over = 0
-        self.lost = 0
         self.registrations = 0
         self.states = [0, 0, 0, 0]
         self.causes: dict[str, int] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,33 @@ def test_only_the_worker_imports_the_worker() -> None:
     for path in sorted((ROOT / "imap4" / "monitor").rglob("*.py")):
         wrong = {name for name in imported_modules(path) if name.startswith("imap4.worker")}
         assert not wrong, f"{path.relative_to(ROOT)} imports {wrong}"
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Not even for annotations: what needs each other is one thing, or two with a third below them."""
+    paths = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+        for package in ("imap4", "recovery")
+        for path in (ROOT / package).rglob("*.py")
+    }
+    above = {name: imported_modules(path) & paths.keys() - {name} for name, path in paths.items()}
+    # Whoever imports nothing that is left is taken out, again and again; circles are what remains.
+    while lowest := [name for name, others in above.items() if not others]:
+        for name in lowest:
+            del above[name]
+        for others in above.values():
+            others.difference_update(lowest)
+    assert above == {}
+
+
+def test_no_folder_holds_more_than_fifteen_modules() -> None:
+    counts = Counter(
+        path.parent.relative_to(ROOT)
+        for package in ("imap4", "recovery")
+        for path in (ROOT / package).rglob("*.py")
+        if path.name != "__init__.py"
+    )
+    assert {folder: count for folder, count in counts.items() if count > 15} == {}
 
 
 @pytest.mark.parametrize(("who", "whom"), FORBIDDEN)

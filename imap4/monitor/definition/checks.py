@@ -71,7 +71,7 @@ def text(most: int = 1024, *, least: int = 1) -> Check:
         if not least <= len(value) <= most:
             raise Bad(f"{len(value)} characters; {least} to {most} are allowed")
         if value != value.strip():
-            raise Bad("there is white space at the begin or end")
+            raise Bad("remove the white space before or after it")
         return value
 
     return check
@@ -130,8 +130,9 @@ def listed(check: Check, *, least: int = 0, unique: bool = True) -> Check:
         if len(value) < least:
             raise Bad("the list is empty")
         found = tuple(check(element) for element in value)
-        if unique and any(element in found[:number] for number, element in enumerate(found)):
-            raise Bad("an element is there twice")
+        twice = [element for number, element in enumerate(found) if element in found[:number]]
+        if unique and twice:
+            raise Bad(f"{shown(twice[0])} is in the list twice")
         return found
 
     return check_all

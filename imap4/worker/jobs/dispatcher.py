@@ -16,7 +16,7 @@ from imap4.text import trouble_line, usage_line
 from imap4.worker import core_messages
 from imap4.worker.core_messages import Job
 from imap4.worker.jobs.plans import Plan, Planner
-from imap4.worker.jobs.program import Outcome, execute
+from imap4.worker.jobs.program import ProgramEnd, execute
 from imap4.worker.jobs.records import Recorder
 from imap4.worker.jobs.tls_contexts import Preparations
 from imap4.worker.limits import Limits
@@ -199,13 +199,13 @@ class Dispatcher:
         job = entry.job
         assert job.command is not None
         command, variables = job.command, core_messages.parse_environment(job.environment or b"")
-        ended: list[Outcome] = []
+        ended: list[ProgramEnd] = []
 
         def run() -> None:
             try:
                 ended.append(execute(command, variables, entry.kill_at, self._naemon))
             except Exception as error:  # out of descriptors, processes or memory
-                ended.append(Outcome(3 << 8, b"", os.fsencode(f"cannot run it: {error}\n")))
+                ended.append(ProgramEnd(3 << 8, b"", os.fsencode(f"cannot run it: {error}\n")))
 
         task: Task = getcurrent()
         task.kill_at += _DYING
@@ -221,7 +221,7 @@ class Dispatcher:
         self.statistics.states[code] += 1
         return core_messages.finished(entry.job, entry.start, time.time(), code << 8, output)
 
-    def _timed_out(self, entry: _Entry, outcome: Outcome | None = None) -> bytes:
+    def _timed_out(self, entry: _Entry, outcome: ProgramEnd | None = None) -> bytes:
         self.statistics.timed_out += 1
         output, errors = (outcome.output, outcome.errors) if outcome else (b"", b"")
         return core_messages.timed_out(entry.job, entry.start, time.time(), output, errors)

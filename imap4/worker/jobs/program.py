@@ -16,7 +16,7 @@ MAX_OUTPUT = 256 * 1024
 """Bytes of one stream that are kept. The core cuts at 8 KiB, and chokes on 1 MiB."""
 
 
-class Outcome(NamedTuple):
+class ProgramEnd(NamedTuple):
     """How a program ended."""
 
     wait_status: int
@@ -26,7 +26,9 @@ class Outcome(NamedTuple):
     timed_out: bool = False
 
 
-def execute(command: bytes, environment: dict[bytes, bytes], until: float, naemon: bool = False) -> Outcome:
+def execute(
+    command: bytes, environment: dict[bytes, bytes], until: float, naemon: bool = False
+) -> ProgramEnd:
     """Run a command line to its end, or kill its process group.
 
     Args:
@@ -43,7 +45,7 @@ def execute(command: bytes, environment: dict[bytes, bytes], until: float, naemo
         words, assigned = _without_assignments(words)
         environment = environment | assigned
     if not words:
-        return Outcome(1 << 8, b"", b"No command after variables.\n")
+        return ProgramEnd(1 << 8, b"", b"No command after variables.\n")
     try:
         process = subprocess.Popen(
             words,
@@ -56,7 +58,7 @@ def execute(command: bytes, environment: dict[bytes, bytes], until: float, naemo
     except (OSError, ValueError) as error:
         code = getattr(error, "errno", None) or 22
         text = f"execvp({os.fsdecode(words[0])}, ...) failed. errno is {code}: {os.strerror(code)}\n"
-        return Outcome((code & 0xFF) << 8, b"", os.fsencode(text))
+        return ProgramEnd((code & 0xFF) << 8, b"", os.fsencode(text))
     with process:
         return _follow(process, until)
 
@@ -72,7 +74,7 @@ def _without_assignments(words: list[bytes]) -> tuple[list[bytes], dict[bytes, b
     return [], assigned
 
 
-def _follow(process: subprocess.Popen[bytes], until: float) -> Outcome:
+def _follow(process: subprocess.Popen[bytes], until: float) -> ProgramEnd:
     """Gather the output until the program ends; its children may go on, as they may with the core."""
     assert process.stdout is not None
     assert process.stderr is not None
@@ -99,7 +101,7 @@ def _follow(process: subprocess.Popen[bytes], until: float) -> Outcome:
         os.close(pidfd)
     code = process.wait()
     output, errors = (_rest(stream, kept) for stream in (process.stdout, process.stderr))
-    return Outcome(-code if code < 0 else code << 8, output, errors, timed_out=not ended)
+    return ProgramEnd(-code if code < 0 else code << 8, output, errors, timed_out=not ended)
 
 
 def _gather(descriptor: int, kept: bytearray) -> bool:

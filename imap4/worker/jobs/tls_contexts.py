@@ -19,7 +19,7 @@ _LOOK_AGAIN = 1.0
 _MAX_CONTEXTS = 256
 
 
-class _Kept(NamedTuple):
+class _KeptContext(NamedTuple):
     context: ssl.SSLContext
     files: list[tuple[int, int, int] | None]
     made: float
@@ -31,7 +31,7 @@ class Preparations:
 
     def __init__(self, sockets: type[ssl.SSLSocket]) -> None:
         self._sockets = sockets
-        self._kept: dict[tuple[object, ...], _Kept] = {}
+        self._kept: dict[tuple[object, ...], _KeptContext] = {}
 
     def ready(self, options: Options) -> Preparation | None:
         """What needs no look at a file, if there is such. Passwords are not kept."""
@@ -53,7 +53,7 @@ class Preparations:
         if kept is None or now - kept.made >= _MAX_AGE or kept.files != files:
             context = tls.make_context(options)
             context.sslsocket_class = self._sockets
-            kept = _Kept(context, files, now, now)
+            kept = _KeptContext(context, files, now, now)
             if len(self._kept) >= _MAX_CONTEXTS:
                 self._kept.clear()
         self._kept[key] = kept._replace(looked=now)

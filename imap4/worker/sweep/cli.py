@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING
 
 from imap4.arguments import USAGE, Parser, duration, whole
 from imap4.check.values import folder
+from imap4.monitor.definition.reader import DefinitionError, load
 from imap4.monitor.engines.command_lines import Programs
+from imap4.monitor.engines.report import ReportError
+from imap4.worker.limits import Limits
 
 if TYPE_CHECKING:
     from imap4.monitor.model import Monitor
@@ -37,9 +40,6 @@ def main(argv: Sequence[str]) -> int:
         import greenlet  # noqa: F401 - only to see whether it is there
     except ImportError:
         parser.error("the package greenlet is missing: pip install 'check_imap4[worker]'")
-    from imap4.monitor.definition.reader import DefinitionError, load
-    from imap4.monitor.engines.report import ReportError
-
     try:
         definition = load(given.file)
         receivers = _receivers(given)
@@ -52,13 +52,12 @@ def main(argv: Sequence[str]) -> int:
         soonest = min(monitor.rules.delays.up for monitor in monitors)
         others = len(monitors) - 1
         spread = _EACH_ONCE * others if given.once else min(_EACH * others, soonest)
-    from imap4.worker.limits import Limits
-    from imap4.worker.sweep.run import Settings, run
+    from imap4.worker.sweep.run import SweepSettings, run
 
     return run(
         monitors,
         receivers,
-        Settings(
+        SweepSettings(
             program=_program(parser, given.plugin),
             limits=Limits(given.max_jobs, given.max_resolvers, given.max_programs),
             once=given.once,
@@ -90,7 +89,7 @@ def _chosen(parser: Parser, monitors: Sequence[Monitor], names: Sequence[str]) -
         parser.error(f'argument --monitor: no monitor "{unknown[0]}" in the file')
     found = [each for each in monitors if each.enabled and (not names or each.name in names)]
     if not found:
-        parser.error("no monitor is enabled")
+        parser.error("no monitor of the file is enabled")
     return found
 
 
@@ -149,8 +148,6 @@ def _parser() -> Parser:
 
 
 def _add_limits(parser: Parser) -> None:
-    from imap4.worker.limits import Limits
-
     defaults = Limits()
     for name, default, what in (
         ("--max-jobs", defaults.max_jobs, "tests at a time"),

@@ -7,7 +7,7 @@ import select
 from collections.abc import Callable, Mapping, Sequence
 
 from imap4.deadline import Deadline
-from imap4.monitor.engines.icinga2.api import CA_FILE, IcingaReporter, Kept
+from imap4.monitor.engines.icinga2.api import CA_FILE, IcingaReporter, KeptConnection
 from imap4.monitor.engines.nagios.command_file import CommandFileError, send_lines
 from imap4.monitor.engines.report import ReportError, ReportRefused
 from imap4.worker.sweep.delivery import Gone, Unreachable, Unwanted
@@ -75,7 +75,7 @@ class IcingaApi:
     def __init__(self, api: IcingaReporter) -> None:
         self.name = f"Icinga's API at {api.host}:{api.port}"
         self._api = api
-        self._kept = Kept()
+        self._kept = KeptConnection()
 
     @classmethod
     def at(cls, url: str, environ: Mapping[str, str]) -> IcingaApi:

@@ -24,7 +24,7 @@ from imap4.worker.sweep.schedule import Sweep
 
 
 @dataclass(frozen=True)
-class Settings:
+class SweepSettings:
     """What the command line said; times in seconds."""
 
     program: str
@@ -43,7 +43,7 @@ class Settings:
     """The folder for records of tests; empty for none."""
 
 
-def run(monitors: Sequence[Monitor], receivers: Sequence[Receiver], settings: Settings) -> int:
+def run(monitors: Sequence[Monitor], receivers: Sequence[Receiver], settings: SweepSettings) -> int:
     """Test until told to stop; the exit code comes back."""
     tally = Tally(len(monitors))
     display = Display(tally, settings.once)

@@ -39,7 +39,7 @@ def _password(path: str) -> str:
         raise ReportError(f"Icinga's API: {error}") from None
 
 
-class Kept:
+class KeptConnection:
     """A connection that is kept for the next request; for one thread."""
 
     connection: http.client.HTTPConnection | None = None
@@ -98,7 +98,7 @@ class IcingaReporter:
             self._act("process-check-result", result, name, deadline)
 
     def check_result(
-        self, host: str, service: str, result: dict[str, Any], deadline: Deadline, kept: Kept
+        self, host: str, service: str, result: dict[str, Any], deadline: Deadline, kept: KeptConnection
     ) -> None:
         """Pass a result in; ``result`` has the action's own keys (``exit_status``, ``plugin_output`` ...).
 
@@ -111,7 +111,12 @@ class IcingaReporter:
         self._act("process-check-result", body, name, deadline, kept)
 
     def _act(
-        self, action: str, body: dict[str, Any], service: str, deadline: Deadline, kept: Kept | None = None
+        self,
+        action: str,
+        body: dict[str, Any],
+        service: str,
+        deadline: Deadline,
+        kept: KeptConnection | None = None,
     ) -> None:
         where = f"Icinga's API at {self.host}:{self.port}, {action}"
         status, answer = self._post(f"/v1/actions/{action}", body, where, deadline, kept)
@@ -134,7 +139,7 @@ class IcingaReporter:
         raise kind(f"{where}: answered {status} for {service}: {said}")
 
     def _post(
-        self, path: str, body: dict[str, Any], where: str, deadline: Deadline, kept: Kept | None
+        self, path: str, body: dict[str, Any], where: str, deadline: Deadline, kept: KeptConnection | None
     ) -> tuple[int, Any]:
         login = base64.b64encode(f"{self.user}:{_password(self.password_file)}".encode()).decode()
         headers = {

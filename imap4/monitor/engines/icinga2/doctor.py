@@ -12,6 +12,7 @@ import pwd
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -98,8 +99,6 @@ def _api(objects: Objects) -> Iterator[Finding]:
 
 
 def _allows(permissions: Sequence[Any]) -> bool:
-    from fnmatch import fnmatch
-
     patterns = [each.get("permission", "") if isinstance(each, dict) else str(each) for each in permissions]
     return all(any(fnmatch(needed, pattern.lower()) for pattern in patterns) for needed in PERMISSIONS)
 

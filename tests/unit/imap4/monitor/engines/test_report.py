@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imap4.deadline import Deadline
-from imap4.monitor.engines.icinga2.api import IcingaReporter, Kept
+from imap4.monitor.engines.icinga2.api import IcingaReporter, KeptConnection
 from imap4.monitor.engines.nagios.reporter import NagiosReporter
 from imap4.monitor.engines.report import LONGEST, Report, ReportError, cleaned
 from imap4.monitor.engines.reporters import reporter_from
@@ -220,7 +220,7 @@ def test_a_kept_connection_is_used_again_and_made_anew_when_it_was_closed(
 ) -> None:
     server = Keeping(tmp_path, 2)
     reporter = IcingaReporter("localhost", server.port, "u", str(password), str(server.ca_file))
-    kept = Kept()
+    kept = KeptConnection()
     for _ in range(5):
         reporter.check_result("mail", "Mail", {"exit_status": 0}, Deadline(10), kept)
     assert (server.requests, server.connections) == (5, 3)
