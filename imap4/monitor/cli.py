@@ -42,12 +42,16 @@ def _chosen(definition: Definition, name: str | None) -> tuple[Monitor, ...]:
 def validate(options: argparse.Namespace) -> int:
     """Tell what is wrong in each file, everything at once."""
     from imap4.monitor.definition.reader import DefinitionError, load
+    from imap4.monitor.definition.several import two_addresses
 
     code = DONE
     for path in options.files:
         try:
-            count = len(load(path).monitors)
+            definition = load(path)
+            count = len(definition.monitors)
             print(f"{path}: {count} monitor{'s' * (count != 1)}, no mistakes")
+            for said in two_addresses(definition):
+                print(f"warning: {said}", file=sys.stderr)
         except DefinitionError as error:
             print(error)
             code = WRONG

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imap4.findings import told
-from imap4.monitor.definition.reader import DefinitionError, load_all
+from imap4.monitor.definition.reader import DefinitionError
+from imap4.monitor.definition.several import load_all, two_addresses
 from imap4.monitor.engines import facts, installed
 from imap4.monitor.engines.command_lines import OPTIONS, Programs
 from imap4.monitor.engines.icinga2 import doctor as doctor_icinga2
@@ -115,6 +116,8 @@ def _warnings(options: argparse.Namespace, definition: Definition, site: Site) -
         if why:
             remedy = f"install it there, or give its path with {OPTIONS[name]}"
             yield f"{path} cannot be run: {why}; it is {name}: {remedy}"
+    if not options.existing_hosts:
+        yield from two_addresses(definition)
     length = site.programs.interval_length
     for monitor in definition.monitors if options.engine != facts.ICINGA2 else ():
         up = monitor.rules.delays.up

@@ -7,6 +7,7 @@ file was found to be valid TOML. Where it cannot tell (inline tables), it gives 
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 Path = tuple[str | int, ...]
 
@@ -53,6 +54,8 @@ def lines_of(text: str) -> dict[Path, int]:
             elif table in counts:
                 table = (*table, counts[table] - 1)
             found.setdefault(table, number)
+            if header.group(1) == "[[":
+                found.setdefault(table[:-1], number)
             continue
         key = _KEY.match(line)
         if key:
@@ -61,6 +64,29 @@ def lines_of(text: str) -> dict[Path, int]:
                 path = (*path, part)
                 found.setdefault(path, number)
     return found
+
+
+class Twice(NamedTuple):
+    """A key that is there a second time in one table."""
+
+    key: str
+    line: int
+    before: int
+
+
+def twice(text: str) -> Twice | None:
+    """The first key that a table has twice; None where none can be seen."""
+    seen: dict[str, int] = {}
+    for number, line in enumerate(_without_long_strings(text).split("\n"), 1):
+        if _HEADER.match(line):
+            seen = {}
+        key = _KEY.match(line)
+        if key:
+            name = ".".join(_parts(key.group(1)))
+            if name in seen:
+                return Twice(name, number, seen[name])
+            seen[name] = number
+    return None
 
 
 def line_at(lines: dict[Path, int], path: Path) -> int | None:

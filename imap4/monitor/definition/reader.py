@@ -6,13 +6,14 @@ all of them, except ``name``, ``address`` and ``host``.
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
 from imap4.monitor.definition import checks, values
+from imap4.monitor.definition.check_options import wrong as wrong_options
 from imap4.monitor.definition.checks import Mistake
+from imap4.monitor.definition.file_text import Wrong, decoded, explained
 from imap4.monitor.definition.line_numbers import Path as Keys
 from imap4.monitor.definition.line_numbers import line_at, lines_of
 from imap4.monitor.definition.section import Section
@@ -33,17 +34,6 @@ class DefinitionError(Exception):
         super().__init__("\n".join(lines))
 
 
-class DefinitionErrors(DefinitionError):
-    """Several files cannot be used; the text has all mistakes of all of them."""
-
-    def __init__(self, errors: Sequence[DefinitionError]) -> None:
-        super().__init__(errors[0].source, [mistake for error in errors for mistake in error.mistakes])
-        self._text = "\n".join(map(str, errors))
-
-    def __str__(self) -> str:
-        return self._text
-
-
 def _delays(section: Section) -> Delays:
     seconds = checks.integer(1, DAY, " (seconds)")
     down = section.value("down", seconds, 300)
@@ -60,7 +50,7 @@ def _tls(section: Section) -> Tls:
         mode=section.value("mode", checks.choice("none", "tls", "starttls"), "none"),
         verify=section.value("verify", checks.boolean, True),
         ca_file=section.value("ca_file", checks.path, None),
-        server_name=section.value("server_name", values.ADDRESS, None),
+        server_name=section.value("server_name", values.address, None),
         minimum=section.value("minimum", checks.choice("1.2", "1.3"), None),
         client_cert=section.value("client_cert", checks.path, None),
         client_key=section.value("client_key", checks.path, None),
@@ -122,7 +112,7 @@ def _in_reach(section: Section, monitor: Monitor) -> None:
 
 def _monitor(section: Section) -> Monitor:
     tls = _tls(section.table("tls"))
-    address = section.value("address", values.ADDRESS, "", required=True)
+    address = section.value("address", values.address, "", required=True)
     monitor = Monitor(
         name=section.value("name", values.NAME, "", required=True),
         address=address,
@@ -147,6 +137,13 @@ def _monitor(section: Section) -> Monitor:
         _in_reach(section, monitor)
     section.finish()
     return monitor
+
+
+def _options(section: Section, defaults: Section, monitor: Monitor) -> None:
+    """Let the plugin look at its options; a mistake is told where they stand."""
+    said = wrong_options(monitor)
+    if said:
+        (section if "options" in section.own else defaults).mistake("options", said)
 
 
 def _unique(monitors: Sequence[tuple[Section, Monitor]]) -> None:
@@ -179,10 +176,8 @@ def parse(text: str, source: str) -> Definition:
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        where = re.search(r"\(at line (\d+), column \d+\)|\(at end of document\)", str(error))
-        line = int(where[1]) if where and where[1] else text.count("\n") + 1
-        said = str(error)[: where.start()].strip() if where else str(error)
-        raise DefinitionError(source, [Mistake(line, "", "", f"not valid TOML: {said}")]) from None
+        wrong = explained(error, text)
+        raise DefinitionError(source, [Mistake(wrong.line, "", "", wrong.text)]) from None
     lines = lines_of(text)
     mistakes: list[Mistake] = []
 
@@ -196,17 +191,24 @@ def parse(text: str, source: str) -> Definition:
             defaults.mistake(key, "belongs to one monitor; it cannot be a default")
     _monitor(defaults)
     found = []
+    mistakes_in_defaults = bool(mistakes)
     for number, table in enumerate(root.tables("monitor"), 1):
         named = table.own.get("name")
         label = f"monitor {checks.shown(named)}" if isinstance(named, str) and named else f"monitor {number}"
         section = table.renamed(label, inherited=defaults.own)
-        found.append((section, _monitor(section)))
+        before = len(mistakes)
+        monitor = _monitor(section)
+        found.append((section, monitor))
+        # The plugin can tell only where everything else is right.
+        if len(mistakes) == before and not mistakes_in_defaults:
+            _options(section, defaults, monitor)
     root.finish()
     if not found and not mistakes:
         tell((), "", "", "no [[monitor]] in the file")
     _unique(found)
     if mistakes:
-        raise DefinitionError(source, sorted(mistakes, key=lambda each: each.line or 0))
+        unique = dict.fromkeys(mistakes)  # what is wrong in defaults may be wrong for every monitor
+        raise DefinitionError(source, sorted(unique, key=lambda each: each.line or 0))
     placed = tuple(line_at(lines, ("monitor", number)) for number in range(len(found)))
     return Definition(source, tuple(monitor for _, monitor in found), placed)
 
@@ -218,57 +220,11 @@ def load(path: Path | str) -> Definition:
         DefinitionError: with every mistake in the file; also where it cannot be read.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        data = Path(path).read_bytes()
     except OSError as error:
-        raise DefinitionError(
-            str(path), [Mistake(None, "", "", f"cannot be read: {error.strerror}")]
-        ) from None
-    except UnicodeDecodeError as error:
-        raise DefinitionError(
-            str(path), [Mistake(None, "", "", f"is not UTF-8 text (byte {error.start})")]
-        ) from None
+        said = f"cannot be read: {error.strerror}"
+        raise DefinitionError(str(path), [Mistake(None, "", "", said)]) from None
+    text = decoded(data)
+    if isinstance(text, Wrong):
+        raise DefinitionError(str(path), [Mistake(text.line, "", "", text.text)])
     return parse(text, str(path))
-
-
-def load_all(paths: Sequence[Path | str]) -> Definition:
-    """The monitors of several files as one definition; no name, id or service may be in two of them.
-
-    Raises:
-        DefinitionError: with every mistake in all of the files.
-    """
-    found, errors = [], []
-    for number, path in enumerate(paths):
-        if any(Path(path).absolute() == Path(other).absolute() for other in paths[:number]):
-            errors.append(DefinitionError(str(path), [Mistake(None, "", "", "is given twice")]))
-            continue
-        try:
-            found.append(load(path))
-        except DefinitionError as error:
-            errors.append(error)
-    errors += _shared(found)
-    if errors:
-        raise DefinitionErrors(errors)
-    if len(found) == 1:
-        return found[0]
-    monitors = tuple(monitor for definition in found for monitor in definition.monitors)
-    return Definition(", ".join(definition.source for definition in found), monitors)
-
-
-def _shared(definitions: Sequence[Definition]) -> list[DefinitionError]:
-    """What two files have in common, told at the second one."""
-    seen: dict[tuple[str, str], str] = {}
-    errors = []
-    for definition in definitions:
-        mine: dict[tuple[str, str], str] = {}
-        mistakes = []
-        for monitor, line in zip(definition.monitors, definition.lines, strict=True):
-            keys = [("name", monitor.name), ("id", monitor.id), (monitor.host, monitor.service)]
-            mine.update(dict.fromkeys(keys, definition.source))
-            other = next((seen[key] for key in keys if key in seen), None)
-            if other:
-                label = f"monitor {checks.shown(monitor.name)}"
-                mistakes.append(Mistake(line, label, "name", f"{other} has it already; choose another"))
-        seen.update({key: source for key, source in mine.items() if key not in seen})
-        if mistakes:
-            errors.append(DefinitionError(definition.source, mistakes))
-    return errors

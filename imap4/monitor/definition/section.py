@@ -8,6 +8,14 @@ from typing import Any
 from imap4.monitor.definition.checks import Bad, Check, shown
 from imap4.monitor.definition.line_numbers import Path as Keys
 
+# What other systems call it.
+OTHER_WORDS = {
+    "timeout": "test_duration", "duration": "test_duration", "hostname": "address", "interval": "up",
+    "check_interval": "up", "retry_interval": "warn", "max_check_attempts": "failures_per_alert",
+    "retries": "failures_per_alert", "max_alerts": "maximum_alerts", "contact": "contacts",
+    "contact_groups": "contacts", "account": "credential", "service": "services", "actions": "action",
+    "ca": "ca_file", "min": "minimum", "arguments": "options",
+}  # fmt: skip
 Tell = Callable[[Keys, str, str, str], None]
 
 
@@ -84,7 +92,8 @@ class Section:
         self._asked.add(key)
         own = self.own.get(key, {})
         if not isinstance(own, dict):
-            self.mistake(key, f"{shown(own)} is not a table; write [{self._prefix}{key}]")
+            said = f"{shown(own)} is not a table; write {key} = {{ ... }}"
+            self.mistake(key, f"{said}, or [{self._header(key)}] below the other keys")
             own = {}
         inherited = self._inherited.get(key, {})
         if not isinstance(inherited, dict):
@@ -102,11 +111,16 @@ class Section:
                     yield Section(each, {}, self._keys, self._monitor, lambda *_: None, partial=self.partial)
             return
         if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
-            self.mistake(key, f"is not a list of tables; write [[{self._prefix}{key}]]")
+            below = " below the other keys" if self._keys else ""
+            self.mistake(key, f"is not a list of tables; write [[{self._header(key)}]]{below}")
             return
         for number, each in enumerate(found):
             prefix = f"{self._prefix}{key}[{number + 1}]." if self._prefix or self._monitor else ""
             yield self._child(each, {}, (*self._keys, key, number), prefix)
+
+    def _header(self, key: str) -> str:
+        """How a table of this one is called in the file."""
+        return ".".join(str(part) for part in (*self._keys, key) if isinstance(part, str))
 
     def _child(
         self, own: Mapping[str, Any], inherited: Mapping[str, Any], keys: Keys, prefix: str
@@ -120,12 +134,26 @@ class Section:
         """Tell every key that nobody asked for, here and in the tables below."""
         for key in self.own:
             if key not in self._asked:
-                near = self._nearest(key)
-                self.mistake(key, f'is unknown; did you mean "{near}"?' if near else "is unknown")
+                self.mistake(key, f"is unknown{self._advice(key)}")
         for child in self._children:
             child.finish()
 
-    def _nearest(self, key: str) -> str | None:
+    def _advice(self, key: str) -> str:
+        """What was probably meant by an unknown key: one of this table's, or of a table below it."""
         from difflib import get_close_matches
 
-        return next(iter(get_close_matches(key, self._asked, 1)), None)
+        near = OTHER_WORDS.get(key) if OTHER_WORDS.get(key) in self._asked else None
+        near = near or next(iter(get_close_matches(key, self._asked, 1)), None)
+        if near:
+            return f'; did you mean "{near}"?'
+        for child in self._children:
+            wanted = OTHER_WORDS.get(key, key)
+            if wanted in child._asked:
+                # TOML does not allow a table to be begun in both ways.
+                table = child._header(wanted).rpartition(".")[0]
+                return (
+                    f"; it belongs into [{table}]"
+                    if child.own
+                    else f'; did you mean "{child._prefix}{wanted}"?'
+                )
+        return ""

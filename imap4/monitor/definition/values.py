@@ -10,10 +10,29 @@ from imap4.monitor.definition.checks import Bad
 from imap4.monitor.model import AlertRange, Contact, object_name
 
 # What a name on the network may look like; strict, because it ends up on command lines.
-ADDRESS = checks.matching(
+_ADDRESS = checks.matching(
     r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_.])?|\[?[0-9A-Fa-f]*:[0-9A-Fa-f:.]*(%[A-Za-z0-9_.-]+)?\]?|/.+",
     "a name, an IP address or the absolute path of a socket",
 )
+
+
+def address(value: Any) -> str:
+    """A name, an IP address or the absolute path of a socket, and nothing that belongs elsewhere."""
+    try:
+        found: str = _ADDRESS(value)
+    except Bad as error:
+        url = (
+            re.fullmatch(r"(?:[a-z]+://)?([^/:@]+)(?::(\d{1,5}))?/?", value)
+            if isinstance(value, str)
+            else None
+        )
+        if url and (url[2] or "//" in value):
+            port = f" and port = {url[2]}" if url[2] else ""
+            raise Bad(f'{checks.shown(value)}: write the name alone, address = "{url[1]}"{port}') from None
+        raise error
+    return found
+
+
 MACHINE = checks.matching(
     r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_.])?|[0-9A-Fa-f]*:[0-9A-Fa-f:.]*",
     "an FQDN, a NetBIOS name or an IP address",
@@ -43,6 +62,11 @@ def alert_range(value: Any) -> AlertRange:
 def contact(value: Any) -> Contact:
     """``"admins"``, or a table with ``name`` or ``group``, and ``alerts``."""
     if isinstance(value, str):
+        if re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", value):
+            raise Bad(
+                f"{checks.shown(value)} is an e-mail address; write the name of the engine's contact that "
+                f'has it, or {{ name = "{value}" }} if this is its name'
+            )
         return Contact(known_object(value))
     found = checks.table(value)
     unknown = sorted(set(found) - {"name", "group", "alerts"})
@@ -65,15 +89,20 @@ _NOT_OPTIONS = {
 }  # fmt: skip
 
 
+WARNS = "makes WARNINGs, which would use up the alerts; make it a service of its own"
+
+
 def options(value: Any) -> tuple[str, ...]:
+    """More options of the plugin; ``check_options`` lets the plugin itself look at them."""
     found: tuple[str, ...] = checks.listed(checks.argument, unique=False)(value)
     for option in found:
+        joined = re.fullmatch(r"(--[a-z][a-z-]+|-[A-Za-z])\s+(\S.*)", option)
+        if joined:
+            raise Bad(f'{checks.shown(option)} is two arguments; write "{joined[1]}", "{joined[2]}"')
         short = re.match(r"--[a-z-]+|-[A-Za-z]", option)
         key = _NOT_OPTIONS.get(short[0]) if short else None
         if short and key:
             raise Bad(f"{short[0]}: use the key {key}")
         if short and key == "":
-            raise Bad(
-                f"{short[0]} makes WARNINGs, which would use up the alerts; make it a service of its own"
-            )
+            raise Bad(f"{short[0]} {WARNS}")
     return found
