@@ -20,7 +20,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from imap4 import secrets
+from imap4 import secrets, trust
 from imap4.deadline import Deadline
 from recovery.errors import UsageError
 from recovery.model import Credential, Secret, Target
@@ -194,15 +194,10 @@ def tls_context(target: Target, credential: Credential, ca_file: str | None) -> 
     Raises:
         UsageError: a file is missing or not what it should be.
     """
-    if ca_file is not None:
-        try:
-            context = ssl.create_default_context(cafile=ca_file)
-        except (OSError, ssl.SSLError) as error:
-            raise UsageError(f"--ca-file {ca_file}: {_reason(error)}") from None
-        # A machine's own certificate is enough, also where some authority issued it.
-        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    else:
-        context = ssl.create_default_context()
+    try:
+        context = trust.context(ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise UsageError(f"--ca-file {ca_file}: {_reason(error)}") from None
     if credential.method == "winrm-certificate":
         with certificate_file(credential) as path:
             passphrase = (credential.passphrase or Secret("")).reveal()

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from imap4 import trust
 from imap4.causes import Failed
 from imap4.deadline import Deadline
 from imap4.monitor.engines.report import Report, ReportError, ReportRefused, cleaned
@@ -155,7 +156,7 @@ class IcingaReporter:
                 connection.sock = _connect(self.host, self.port, deadline)
             watchdog = _Watchdog(connection.sock, deadline)
             if used is None:
-                context = ssl.create_default_context(cafile=self.ca_file)
+                context = trust.context(self.ca_file)
                 name = self.server_name or self.host
                 connection.sock = context.wrap_socket(connection.sock, server_hostname=name)
             connection.sock.settimeout(max(0.001, deadline.left))
