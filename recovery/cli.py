@@ -10,7 +10,7 @@ from io import TextIOWrapper
 
 from imap4 import __version__
 from imap4.children import count_exit_codes
-from recovery.commands import actions, credentials, history, machines
+from recovery.commands import actions, credentials, history, machines, pauses
 from recovery.commands.parsing import Parser
 from recovery.errors import RecoveryError, UsageError
 from recovery.machines.connected import ConnectedMachines
@@ -40,7 +40,7 @@ def make_parser() -> Parser:
     parser = Parser(prog="imap4-recovery", description=_ABOUT, epilog=_ENDING)
     parser.add_argument("--version", action="version", version=f"imap4-recovery {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
-    for module in (actions, machines, credentials, history):
+    for module in (actions, pauses, machines, credentials, history):
         module.add_parser(commands)
     return parser
 

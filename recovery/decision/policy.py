@@ -55,6 +55,8 @@ class Facts:
     """When this action last ended on this machine."""
     fleet_starts: Sequence[float] = ()
     """When any action was begun on any machine."""
+    paused: str = ""
+    """Which pause is in force for it, in words; empty where none is."""
 
 
 @dataclass(frozen=True)
@@ -98,17 +100,21 @@ def decide(event: Event | None, rules: Rules, facts: Facts, now: float) -> Decis
     return Act(", ".join(parts))
 
 
-def judge_event(event: Event | None, rules: Rules) -> list[RuleAnswer]:
-    """What the rules that look at the event alone say; they need no history."""
+def judge_event(event: Event | None, rules: Rules, paused: str = "") -> list[RuleAnswer]:
+    """What the rules say that need to know no more than the event, and which pause is in force for it.
+
+    A person who asks by hand is not kept from it by a pause.
+    """
     if event is None:
         return []
-    return [RuleAnswer(name, rule(event, rules)) for name, rule in _EVENT_RULES]
+    answers = [RuleAnswer(name, rule(event, rules)) for name, rule in _EVENT_RULES]
+    return [*answers, RuleAnswer("pause", paused)]
 
 
 def explain(event: Event | None, rules: Rules, facts: Facts, now: float) -> list[RuleAnswer]:
     """What every rule says, in the order in which they are asked."""
     busy = f"the machine is busy: {facts.running}" if facts.running else ""
-    answers = [*judge_event(event, rules), RuleAnswer("lock", busy)]
+    answers = [*judge_event(event, rules, facts.paused), RuleAnswer("lock", busy)]
     if event is not None:
         answers += [
             RuleAnswer("cooldown", _cooldown(rules, facts, now)),

@@ -19,12 +19,13 @@ from recovery.history.entries import entry
 from recovery.history.machine_lock import MachineLock
 from recovery.history.recoveries import opened
 from recovery.machines.interface import Machines
+from recovery.model import Step
 from recovery.requests import RecoveryRequest
 from recovery.signals import Signalled, signals
 
 # Skips of these rules are news for who looks at the service. An alert that another action is for, a
 # downtime or a recovery notification are not.
-_TOLD = ("causes",)
+_TOLD = ("causes", "pause")
 
 
 def perform(request: RecoveryRequest, machines: Machines) -> int:
@@ -53,9 +54,11 @@ def perform(request: RecoveryRequest, machines: Machines) -> int:
 def _decide(recovery: Recovery) -> int:
     request, history = recovery.request, recovery.history
     event, rules = request.event, request.rules
-    for answer in policy.judge_event(event, rules):
+    paused = history.paused(asked(request))
+    answers = policy.judge_event(event, rules, paused)
+    for answer in answers:
         if answer.reason:
-            output.explain(request.output, policy.judge_event(event, rules))
+            output.explain(request.output, answers)
             recovery.note("skipped", answer.reason)
             return recovery.skip(answer.reason, event if answer.rule in _TOLD else None)
     try:
@@ -75,12 +78,21 @@ def _decide(recovery: Recovery) -> int:
         if isinstance(decision, policy.Skip):
             return recovery.skip(decision.reason, event)
         assert lock is not None  # the policy skips a machine whose lock is held
+        if event is None and paused:
+            _note_pause(recovery, paused)
         if request.detach:
             return _detach(recovery, lock, decision.reason)
         return act(recovery, access)
     finally:
         if lock is not None:
             lock.release()
+
+
+def _note_pause(recovery: Recovery, paused: str) -> None:
+    """Say to who asks by hand what an event would have been skipped for; the colleague wrote it for them."""
+    text = f"{paused}; asked for by hand, so it is done all the same"
+    output.warn(text)
+    recovery.history.step(recovery.number, Step("pause", recovery.deadline.elapsed, text))
 
 
 def _tell_interrupted(recovery: Recovery, number: int) -> None:

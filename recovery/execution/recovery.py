@@ -81,7 +81,7 @@ def access_for(request: RecoveryRequest, machines: Machines, deadline: Deadline,
 
 def asked(request: RecoveryRequest, address: str = "") -> Asked:
     """What is written down of a request: what was asked for, and by whom."""
-    by = f"user {_user()}" if request.event is None else f"{request.event} (user {_user()})"
+    by = f"user {caller()}" if request.event is None else f"{request.event} (user {caller()})"
     access = request.access
     return Asked(
         request.action, access.machine, access.credential, request.subject, by, request.event, address
@@ -96,7 +96,7 @@ def failure(error: BaseException, scrubber: Scrubber | None = None) -> Result:
     return Result(3 if isinstance(error, UsageError) else 2, "failed", text)
 
 
-def _user() -> str:
+def caller() -> str:
     """Who runs this, and who they were before sudo."""
     try:
         # Not getlogin(3), which asks the terminal: an engine has none.

@@ -15,9 +15,8 @@ from pathlib import Path
 from recovery.errors import RecoveryError, UsageError
 from recovery.files import as_owner, locked, make_folder, open_plain
 
-VERSION = 1
 _WAIT = 10.0
-_TABLES = """
+_FIRST = """
 CREATE TABLE recoveries (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     asked REAL NOT NULL,       -- seconds since the epoch, as are started, handed and ended
@@ -49,6 +48,25 @@ CREATE TABLE steps (
 );
 CREATE INDEX steps_recovery ON steps (recovery);
 """
+_PAUSES = """
+CREATE TABLE pauses (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    begun REAL NOT NULL,       -- seconds since the epoch
+    boot TEXT NOT NULL,        -- which run of this host that was, and for how many seconds it had run
+    uptime REAL NOT NULL,
+    seconds REAL NOT NULL,     -- how long it lasts
+    machines TEXT NOT NULL,    -- JSON lists; an empty one is no restriction
+    monitors TEXT NOT NULL,
+    actions TEXT NOT NULL,
+    asked_by TEXT NOT NULL,
+    why TEXT NOT NULL,
+    ended REAL,                -- when it was ended before its time
+    ended_by TEXT NOT NULL DEFAULT ''
+);
+"""
+_UPGRADES = (_FIRST, _PAUSES)
+"""Each brings a file from the version that is its place here to the next one; a new file has version 0."""
+VERSION = len(_UPGRADES)
 
 
 def connect(folder: Path) -> sqlite3.Connection:
@@ -79,9 +97,9 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
     found = database.execute("PRAGMA user_version").fetchone()[0]
     if found > VERSION:
         raise UsageError(f"the history {path} was written by a newer version; it is left as it is")
-    if found == 0:
-        # One transaction: executescript commits what stands before, not what it runs.
-        database.executescript(f"BEGIN IMMEDIATE;{_TABLES}PRAGMA user_version={VERSION};COMMIT;")
+    for version, upgrade in enumerate(_UPGRADES[found:], found + 1):
+        # One transaction each: executescript commits what stands before, not what it runs.
+        database.executescript(f"BEGIN IMMEDIATE;{upgrade}PRAGMA user_version={version};COMMIT;")
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from recovery.history import pauses
 from recovery.history.database import told, transaction
 from recovery.history.recoveries import History
 
@@ -92,6 +93,15 @@ def entry_before(history: History, number: int) -> Entry | None:
     return None if row[0] is None else entry(history, row[0])
 
 
+def under_way(history: History) -> list[Entry]:
+    """What is being done at this moment, the oldest first."""
+    with told(history.path):
+        rows = history.database.execute(
+            "SELECT * FROM recoveries WHERE state IN ('running', 'detached') ORDER BY id"
+        ).fetchall()
+    return [_entry(row, ()) for row in rows]
+
+
 def machines(history: History) -> Iterator[tuple[str, str]]:
     """Name and address of every machine that something was begun on."""
     with told(history.path):
@@ -107,6 +117,7 @@ def prune(history: History, before: float) -> int:
         removed = history.database.execute(
             "DELETE FROM recoveries WHERE asked < ? AND state NOT IN ('running', 'detached')", (before,)
         )
+        pauses.prune(history.database, before)
         return removed.rowcount
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from recovery.decision.event import Event
 from recovery.decision.policy import Act, Decision, Facts
 from recovery.files import as_owner, make_folder
+from recovery.history import pauses
 from recovery.history.database import connect, told, transaction
 from recovery.history.machine_lock import MachineLock, take
 from recovery.model import Outcome, Step
@@ -108,6 +109,18 @@ class History:
                 return self._insert(asked, "running", decision.reason, started=now), decision
             return self._insert(asked, "skipped", decision.reason, ended=now), decision
 
+    def paused(self, asked: Asked) -> str:
+        """Which pause keeps it from being done now, in words; empty where none does."""
+        at = pauses.clock(self._clock())
+        with told(self.path):
+            found = pauses.in_force(self.database, at)
+        for pause in found:
+            monitor = "" if asked.event is None else asked.event.service
+            if pause.scope.covers(asked.action, asked.machine, asked.address, monitor):
+                until = clock_text(at.now + pause.left(at))
+                return f"paused until {until} by {pause.by} ({pause.why})"
+        return ""
+
     def look(self, asked: Asked, locked: bool) -> tuple[Facts, float]:
         """What :meth:`reserve` would hand to the policy now; writes nothing."""
         with told(self.path):
@@ -172,6 +185,7 @@ class History:
         last = self.database.execute(f"SELECT max(ended) FROM recoveries WHERE {where}", same)  # noqa: S608
         fleet = self.database.execute("SELECT started FROM recoveries WHERE started > ?", same[:1])
         return Facts(
+            paused=self.paused(asked),
             running=self._running(asked, locked, now),
             starts=[row["started"] for row in mine],
             last_end=last.fetchone()[0],

@@ -395,7 +395,16 @@ def test_dry_run_prints_the_plan_and_leaves_no_entry(host: Recovery) -> None:
 
 
 def test_explain_tells_every_rule(host: Recovery) -> None:
-    rules = ("notification type", "state", "state type", "downtime", "acknowledged", "alerts", "causes")
+    rules = (
+        "notification type",
+        "state",
+        "state type",
+        "downtime",
+        "acknowledged",
+        "alerts",
+        "causes",
+        "pause",
+    )
     limits = ("lock", "cooldown", "at-most", "fleet-at-most")
     assert host(*RESTART, *EVENT, "--explain").out == (
         "".join(f"{rule}: no objection\n" for rule in (*rules, *limits)) + f"OK - {TITLE}: {DONE}\n"

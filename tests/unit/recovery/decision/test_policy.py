@@ -153,7 +153,16 @@ def test_at_most_none_at_all_never_acts() -> None:
 def test_every_rule_is_explained_in_order() -> None:
     findings = explain(EVENT, RULES, FREE, NOW)
     assert [finding.rule for finding in findings] == [
-        *("notification type", "state", "state type", "downtime", "acknowledged", "alerts", "causes"),
+        *(
+            "notification type",
+            "state",
+            "state type",
+            "downtime",
+            "acknowledged",
+            "alerts",
+            "causes",
+            "pause",
+        ),
         *("lock", "cooldown", "at-most", "fleet-at-most"),
     ]
     assert not any(finding.reason for finding in findings)

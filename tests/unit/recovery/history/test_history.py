@@ -1,4 +1,4 @@
-"""The history: limits and paths reserved as one, interrupted recoveries found, kill -9 survived."""
+"""The history: limits and places reserved as one, interrupted recoveries found, kill -9 survived."""
 
 from __future__ import annotations
 
