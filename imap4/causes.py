@@ -61,12 +61,22 @@ _ROWS = (
         "is it the right port for --tls? plain IMAP4 ports want --starttls or neither",
     ),
     Cause(
+        "tls.client_certificate",
+        NO_ACTION,
+        "give a certificate that the server trusts with --client-cert; it may have expired",
+    ),
+    Cause(
         "tls.untrusted", NO_ACTION, "name the issuing certificates with --ca-file, or renew the certificate"
     ),
     Cause(
         "tls.expired",
         NO_ACTION,
         "renew the certificate; then restart the service, since many read it only at start",
+    ),
+    Cause(
+        "tls.not_yet_valid",
+        NO_ACTION,
+        "compare this machine's clock with the certificate's first day; its authority's clock may be wrong",
     ),
     Cause(
         "tls.name",

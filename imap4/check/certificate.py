@@ -1,45 +1,75 @@
-"""The end of a certificate's validity, read from its DER encoding.
+"""A certificate's validity and names, read from its DER encoding.
 
-The standard library tells it only of a certificate that was verified, and the libraries that know all
+The standard library tells them only of a certificate that was verified, and the libraries that know all
 of X.509 cost more than the whole check. RFC 5280 section 4.1 has the structure, X.690 the encoding.
 """
 
 from __future__ import annotations
 
 import calendar
+import functools
+from typing import NamedTuple
+
+from imap4.text import clean
 
 _SEQUENCE = 0x30
 _VERSION = 0xA0
 _UTC_TIME = 0x17
 _GENERALIZED_TIME = 0x18
 
+# RFC 5280 section 4.1.2.4: the kinds of strings in a name; every other is ASCII or near it.
+_ENCODINGS = {0x0C: "utf-8", 0x1E: "utf-16-be", 0x1C: "utf-32-be"}
 
-def not_after(certificate: bytes) -> float | None:
-    """When a certificate ends.
+# Attributes of a name by which people know it, the best first: common name, unit, organization.
+_KNOWN_BY = (b"\x55\x04\x03", b"\x55\x04\x0b", b"\x55\x04\x0a")
+
+_SUBJECT_ALT_NAME = b"\x06\x03\x55\x1d\x11"
+
+
+class Certificate(NamedTuple):
+    """What the check wants to know of one."""
+
+    begin: float
+    """Seconds since the epoch."""
+    end: float
+    subject: str
+    """Its common name, else another attribute; cleaned, and never empty."""
+    issuer: str
+    has_names: bool
+    """Whether it has a subjectAltName."""
+
+
+@functools.lru_cache(1024)
+def read(certificate: bytes) -> Certificate | None:
+    """Read a certificate.
 
     Args:
         certificate: DER, as ``SSLSocket.getpeercert(True)`` gives it.
 
     Returns:
-        Seconds since the epoch; None where it is no certificate.
+        None where it is no certificate.
     """
     try:
-        return _not_after(certificate)
+        return _read(certificate)
     except (ValueError, IndexError):
         return None
 
 
-def _not_after(data: bytes) -> float:
+def _read(data: bytes) -> Certificate:
     _, body, _ = _element(data, _SEQUENCE)  # Certificate
     _, body, _ = _element(body, _SEQUENCE)  # tbsCertificate
     if body[0] == _VERSION:
         _, _, body = _element(body)
-    for _ in ("serialNumber", "signature", "issuer"):
+    for _ in ("serialNumber", "signature"):
         _, _, body = _element(body)
-    _, validity, _ = _element(body, _SEQUENCE)
-    _, _, rest = _element(validity)  # notBefore
+    _, issuer, body = _element(body, _SEQUENCE)
+    _, validity, body = _element(body, _SEQUENCE)
+    _, subject, _ = _element(body, _SEQUENCE)
+    tag, begin, rest = _element(validity)
+    begins = _seconds(tag, begin.decode("ascii"))
     tag, end, _ = _element(rest)
-    return _seconds(tag, end.decode("ascii"))
+    ends = _seconds(tag, end.decode("ascii"))
+    return Certificate(begins, ends, _name(subject), _name(issuer), _SUBJECT_ALT_NAME in data)
 
 
 def _element(data: bytes, wanted: int | None = None) -> tuple[int, bytes, bytes]:
@@ -54,6 +84,20 @@ def _element(data: bytes, wanted: int | None = None) -> tuple[int, bytes, bytes]
     if end > len(data):
         raise ValueError("cut short")
     return tag, data[start:end], data[end:]
+
+
+def _name(data: bytes) -> str:
+    """One attribute of a name: RDNSequence of SETs of SEQUENCEs of type and value."""
+    found: dict[bytes, str] = {}
+    while data:
+        _, attributes, data = _element(data)
+        while attributes:
+            _, attribute, attributes = _element(attributes, _SEQUENCE)
+            _, kind, rest = _element(attribute)
+            tag, value, _ = _element(rest)
+            found[kind] = value.decode(_ENCODINGS.get(tag, "latin-1"), "replace")
+    known = next((text for kind in _KNOWN_BY if (text := clean(found.get(kind, ""), 64))), "")
+    return known or "a certificate without a name"
 
 
 def _seconds(tag: int, text: str) -> float:

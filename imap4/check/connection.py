@@ -55,6 +55,8 @@ class Connection:
         self._socket = sock
         self._buffer = bytearray()
         self._greeted = False
+        self._unproven = False
+        """Whether TLS 1.3 has begun and nothing has come since: the server may refuse us yet."""
 
     @property
     def tls_socket(self) -> ssl.SSLSocket | None:
@@ -67,6 +69,7 @@ class Connection:
 
         self._socket = tls.wrap(context, self._socket, server_name)
         tls.shake_hands(self._socket, self.deadline)
+        self._unproven = self._socket.version() == "TLSv1.3"  # asked now: where all is over, it is None
 
     def read_line(self, phase: str, limit: int) -> bytes:
         """Read one line, its end included.
@@ -102,8 +105,9 @@ class Connection:
         except TimeoutError:
             raise self._timeout(phase) from None
         except OSError as error:
-            # Where the peer hung up, what it said before tells more: that is for read_line to find.
-            if error.errno not in _RESET:
+            # Where the peer hung up, what it said before tells more: that is for read_line to find. After
+            # a TLS 1.3 handshake that may be why it refuses our certificate.
+            if not self._is_gone(error):
                 raise Failed(f"{phase}.closed", f"connection lost: {_strerror(error)}") from None
 
     def injected(self) -> bool:
@@ -148,24 +152,56 @@ class Connection:
     def _receive(self, phase: str) -> bytes:
         self._socket.settimeout(self._time(phase))
         try:
-            return self._socket.recv(_RECEIVE)
+            data = self._socket.recv(_RECEIVE)
+            self._unproven = self._unproven and not data
+            return data
         except TimeoutError:
             raise self._timeout(phase) from None
         except OSError as error:
-            if error.errno not in _RESET:
-                from imap4.check import tls
-
-                raise tls.explained(error) or Failed(
-                    f"{phase}.closed", f"connection lost: {_strerror(error)}"
-                ) from None
+            if not self._is_gone(error):
+                raise self._lost(phase, error) from None
             if not self._greeted and not self._buffer:
                 raise Failed("connect.reset", "connection reset before the greeting") from None
-            raise Failed(f"{phase}.closed", f"connection reset{_before(phase)}") from None
+            raise self._refused() or Failed(f"{phase}.closed", f"connection reset{_before(phase)}") from None
+
+    def _is_gone(self, error: OSError) -> bool:
+        """Whether the peer has closed or reset the connection."""
+        if error.errno in _RESET:
+            return True
+        if self.tls_socket is None:
+            return False
+        from imap4.check import tls
+
+        return tls.hung_up(error)
+
+    def _lost(self, phase: str, error: OSError) -> Failed:
+        """The failure of a connection that ended for a reason of its own."""
+        explained = None
+        if self.tls_socket is not None:
+            from imap4.check import tls
+
+            explained = tls.explained(error, self.tls_socket)
+        return explained or Failed(f"{phase}.closed", f"connection lost: {_strerror(error)}")
 
     def _closed(self, phase: str) -> Failed:
         half = f" after half a line: {self._said()}" if self._buffer else ""
         self._note("S", bytes(self._buffer))
-        return Failed(f"{phase}.closed", f"connection closed{half or _before(phase)}")
+        return self._refused() or Failed(f"{phase}.closed", f"connection closed{half or _before(phase)}")
+
+    def _refused(self) -> Failed | None:
+        """The failure where the server hung up instead of finishing a TLS 1.3 handshake after STARTTLS.
+
+        The client is done with it before the server has looked at the client's certificate. A server that
+        took it goes on with a ticket (RFC 8446 section 4.6.1); Courier closes without a word.
+        """
+        sock = self.tls_socket
+        if sock is None or not (self._unproven and self._greeted):
+            return None
+        if sock.session is not None and sock.session.has_ticket:
+            return None
+        text = "the server closed the connection right after the TLS handshake"
+        hint = "so do servers that want a client certificate (--client-cert); else see the server's log"
+        return Failed("starttls.closed", text, hint=hint)
 
     def _too_long(self, phase: str, limit: int) -> Failed:
         self._note("S", bytes(self._buffer))
@@ -272,5 +308,6 @@ def _explained(error: OSError, deadline: Deadline) -> Failed:
 
 
 def _strerror(error: OSError) -> str:
-    text = error.strerror or str(error)
+    # OpenSSL's errors end with a place in Python's source.
+    text = (error.strerror or str(error)).partition(" (_ssl.c:")[0]
     return clean(text[:1].lower() + text[1:])

@@ -56,6 +56,8 @@ class Options(NamedTuple):
     ca_file: str | None
     server_name: str | None
     tls_min: str
+    tls_security_level: int | None
+    """OpenSSL's; None for the system's."""
     client_cert: str | None
     client_key: str | None
     certificate: tuple[float, float | None] | None
@@ -121,6 +123,7 @@ def parse_arguments(argv: Sequence[str]) -> Options:
         ca_file=given.ca_file,
         server_name=given.server_name,
         tls_min=given.tls_min,
+        tls_security_level=given.tls_security_level,
         client_cert=given.client_cert,
         client_key=given.client_key,
         certificate=given.certificate,
@@ -246,7 +249,18 @@ def _add_tls(group: argparse._ArgumentGroup) -> None:
         help="name in the certificate, where it is not HOST",
     )
     add("--insecure", action="store_true", help="do not verify the certificate; allow --login without TLS")
-    add("--tls-min", choices=("1.2", "1.3"), default="1.2", help="oldest TLS version to speak (1.2)")
+    add(
+        "--tls-min",
+        choices=values.TLS_VERSIONS,
+        default="1.2",
+        help="oldest TLS version to speak (1.2); 1.0 and 1.1 mean security level 0",
+    )
+    add(
+        "--tls-security-level",
+        type=int,
+        choices=(0, 1, 2, 3),
+        help="OpenSSL's, for old servers: 1 and 0 take RSA key exchange and small keys (the system's)",
+    )
     add("--client-cert", metavar="FILE", help="certificate to show, PEM")
     add("--client-key", metavar="FILE", help="its key, PEM, where it is not in the same file")
     add(

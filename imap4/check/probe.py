@@ -17,6 +17,8 @@ from imap4.resolver import Address, resolve, unix_address
 if TYPE_CHECKING:
     import ssl
 
+    from imap4.check.tls import End
+
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
@@ -48,12 +50,14 @@ class ProbeResult(NamedTuple):
     remarks: tuple[str, ...]
     """What is odd but did not fail the test."""
     days_left: float | None
-    """Of the server's certificate."""
+    """Of the server's certificate, or of the one above it that ends first."""
     details: tuple[str, ...]
     """Lines for ``-v``: addresses and what was negotiated."""
     dialogue: tuple[tuple[str, bytes], ...]
     notices: tuple[tuple[str, str], ...] = ()
     """What the server wants a person to know: ``ALERT``, ``NO``, ``BAD`` or ``BYE``, and its text."""
+    certificate_of: str = ""
+    """Whose ``days_left`` are; empty for the server's own certificate."""
 
 
 class Preparation(NamedTuple):
@@ -138,7 +142,7 @@ class _Test:
         self.address = ""
         self.connection: Connection | None = None
         self.session: Session | None = None
-        self.days_left: float | None = None
+        self.certificate_end: End | None = None
         self.logged_out = False
 
     def resolve(self) -> list[Address]:
@@ -202,7 +206,7 @@ class _Test:
             self.logged_out = True
 
     def _upgrade(self, session: Session) -> None:
-        from imap4.check.tls import NOT_TLS
+        from imap4.check.tls_failures import NOT_TLS
 
         session.request_starttls()
         try:
@@ -218,11 +222,15 @@ class _Test:
         from imap4.check import tls
 
         assert self.prepared.context is not None
+        which = "own" if self.options.insecure else "verified"
         try:
             connection.start_tls(self.prepared.context, self.prepared.server_name)
+        except Failed as failed:
+            # The certificate may be why: that of an authority too, where one has expired.
+            which = "sent" if failed.cause == "tls.expired" else "own"
+            raise
         finally:
-            # Also where the handshake failed: the certificate may be why.
-            self.days_left = tls.days_left(connection.tls_socket, time.time())
+            self.certificate_end = tls.first_end(connection.tls_socket, time.time(), which)
         self.details.append(tls.negotiated(connection.tls_socket))
 
     def _phase(self, name: str, step: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
@@ -246,7 +254,8 @@ class _Test:
             logged_out=self.logged_out,
             remarks=tuple(self.remarks),
             notices=tuple(session.notices) if session is not None else (),
-            days_left=self.days_left,
+            days_left=self.certificate_end.days if self.certificate_end else None,
+            certificate_of=self.certificate_end.subject if self.certificate_end else "",
             details=tuple(self.details),
             dialogue=tuple(self.connection.dialogue) if self.connection is not None else (),
         )

@@ -5,36 +5,40 @@ from __future__ import annotations
 import os
 import socket
 import ssl
-from typing import Any, NoReturn
+import warnings
+from typing import Any, NamedTuple, NoReturn
 
 from imap4 import secrets
 from imap4.causes import Failed
-from imap4.check import certificate as x509
+from imap4.check.certificate import read
 from imap4.check.options import Options, UsageError
 from imap4.deadline import Deadline
 from imap4.text import clean
 
-# X509_V_ERR_... codes: verify(1ssl), "DIAGNOSTICS".
-_NOT_YET_VALID = 9
-_EXPIRED = 10
-_WRONG_NAME = (62, 63, 64)
+_LEGACY_SERVER_CONNECT = 0x4
+"""SSL_OP_LEGACY_SERVER_CONNECT of ssl.h; ``ssl.OP_LEGACY_SERVER_CONNECT`` from Python 3.12."""
 
-NOT_TLS = "the server does not speak TLS on this port"
-
-# OpenSSL's reasons, and what they mean to an administrator.
-_REASONS = {
-    "WRONG_VERSION_NUMBER": NOT_TLS,
-    "HTTP_REQUEST": NOT_TLS,
-    "UNSUPPORTED_PROTOCOL": "the server speaks only older versions of TLS",
-    "TLSV1_ALERT_PROTOCOL_VERSION": "the server does not speak a TLS version that is allowed here",
-    "TLSV13_ALERT_CERTIFICATE_REQUIRED": "the server wants a client certificate",
-    "SSLV3_ALERT_HANDSHAKE_FAILURE": "the server refuses the TLS handshake (version, cipher, certificate?)",
-    "TLSV1_ALERT_UNKNOWN_CA": "the server does not trust the client certificate",
-    "SSLV3_ALERT_BAD_CERTIFICATE": "the server does not take the client certificate",
-    "TLSV1_UNRECOGNIZED_NAME": "the server does not know this server name",
-    "EE_KEY_TOO_SMALL": "the server's key is too small for this machine's security level",
-    "DH_KEY_TOO_SMALL": "the server's key exchange is too weak for this machine's security level",
+_VERSIONS = {
+    "1.0": ssl.TLSVersion.TLSv1,
+    "1.1": ssl.TLSVersion.TLSv1_1,
+    "1.2": ssl.TLSVersion.TLSv1_2,
+    "1.3": ssl.TLSVersion.TLSv1_3,
 }
+
+
+class Context(ssl.SSLContext):
+    """A context that knows whether it has a certificate to show."""
+
+    shows_certificate = False
+
+
+class End(NamedTuple):
+    """The end of the certificate, among those that count, that ends first."""
+
+    days: float
+    """From now; negative where it is over."""
+    subject: str
+    """Whose it is; empty for the server's own."""
 
 
 def make_context(options: Options) -> ssl.SSLContext:
@@ -46,8 +50,13 @@ def make_context(options: Options) -> ssl.SSLContext:
     Raises:
         UsageError: a file is missing, unreadable or not what it should be.
     """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3 if options.tls_min == "1.3" else ssl.TLSVersion.TLSv1_2
+    context = Context(ssl.PROTOCOL_TLS_CLIENT)
+    _allow(context, options)
+    # Neither strict nor content with half a chain, as ssl.create_default_context is from Python 3.13: a
+    # server must not fail, or pass, because the check's Python is another. RFC 9525 section 6.3: a common
+    # name is no name.
+    context.verify_flags = ssl.VerifyFlags.VERIFY_X509_TRUSTED_FIRST
+    context.hostname_checks_common_name = False
     if options.insecure:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -57,7 +66,23 @@ def make_context(options: Options) -> ssl.SSLContext:
         context.load_default_certs()
     if options.client_cert is not None:
         _load_client_certificate(context, options.client_cert, options.client_key)
+        context.shows_certificate = True
     return context
+
+
+def _allow(context: ssl.SSLContext, options: Options) -> None:
+    """Allow the versions and the strength that the options want."""
+    level = options.tls_security_level
+    if level is None and options.tls_min in ("1.0", "1.1"):
+        level = 0  # OpenSSL 3 speaks them at no other (SSL_CTX_set_security_level(3))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version = _VERSIONS[options.tls_min]
+    if level is not None:
+        # Python's own list lacks RSA key exchange and SHA-1; OpenSSL's, without a list of ours, has them.
+        context.set_ciphers(f"DEFAULT:!aNULL:!eNULL:@SECLEVEL={level}")
+    if level == 0:
+        context.options |= _LEGACY_SERVER_CONNECT
 
 
 def server_name(options: Options) -> str | None:
@@ -76,14 +101,14 @@ def wrap(context: ssl.SSLContext, sock: socket.socket, name: str | None) -> ssl.
     try:
         return context.wrap_socket(sock, server_hostname=name, do_handshake_on_connect=False)
     except OSError as error:
-        raise _broken_off(error) from None
+        raise _broken_off(error, sock) from None
 
 
 def shake_hands(sock: Any, deadline: Deadline) -> None:
     """Do the handshake under the deadline.
 
     Raises:
-        Failed: ``tls.timeout``, ``tls.untrusted``, ``tls.expired``, ``tls.name`` or ``tls.handshake``.
+        Failed: a cause of ``tls.*``.
     """
     sock.settimeout(max(deadline.left, 0.001))
     try:
@@ -93,50 +118,47 @@ def shake_hands(sock: Any, deadline: Deadline) -> None:
             "tls.timeout", f"TLS handshake not done within {deadline.seconds:g} s", out_of_time=True
         ) from None
     except ssl.SSLCertVerificationError as error:
-        raise _untrusted(error) from None
+        from imap4.check.tls_failures import untrusted
+
+        raise untrusted(error, [found for der in _sent(sock) if (found := read(der))]) from None
     except OSError as error:
-        raise _broken_off(error) from None
+        raise _broken_off(error, sock) from None
 
 
-def _broken_off(error: OSError) -> Failed:
+def _broken_off(error: OSError, sock: Any) -> Failed:
     """Why a handshake was not finished: OpenSSL's reason, or the peer hung up."""
-    # A closed connection is one of these two, which differs with the version of OpenSSL, or a reset.
-    closed = isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError)
-    failure = None if closed else explained(error)
+    failure = explained(error, sock)
     return failure or Failed("tls.handshake", "the server closed the connection during the TLS handshake")
 
 
-def explained(error: OSError) -> Failed | None:
-    """An error of OpenSSL's as a failure; None for every other."""
-    if not isinstance(error, ssl.SSLError):
+def explained(error: OSError, sock: Any) -> Failed | None:
+    """An error of OpenSSL's as a failure; None for every other, and where the peer only hung up."""
+    # A closed connection is one of these two, which differs with the version of OpenSSL, or a reset.
+    if not isinstance(error, ssl.SSLError) or hung_up(error):
         return None
-    reason = error.reason or ""
-    # Without a reason there is only Python's text, which ends with a place in its source.
-    words = reason.replace("_", " ").lower() or str(error.strerror).partition(" (_ssl.c")[0]
-    text = _REASONS.get(reason) or clean(f"TLS error: {words}")
-    return Failed("tls.handshake", text)
+    from imap4.check import tls_failures
+
+    return tls_failures.explained(error, getattr(sock.context, "shows_certificate", False), bool(_sent(sock)))
 
 
-def _untrusted(error: ssl.SSLCertVerificationError) -> Failed:
-    text = clean(error.verify_message)
-    if error.verify_code in (_EXPIRED, _NOT_YET_VALID):
-        return Failed("tls.expired", text)
-    if error.verify_code in _WRONG_NAME:
-        return Failed("tls.name", f"wrong name in the certificate: {text}")
-    return Failed("tls.untrusted", f"certificate not trusted: {text}")
+def hung_up(error: OSError) -> bool:
+    """Whether OpenSSL says so of a connection that was closed, which differs with its version."""
+    return isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError | ssl.SSLSyscallError)
 
 
-def peer_certificate(sock: Any) -> bytes | None:
-    """The server's own certificate in DER, also where it was not trusted; None where it sent none."""
+def _chain(sock: Any, name: str) -> list[bytes]:
+    """The certificates in DER, the server's own first; empty where there are none."""
     # Public from Python 3.13; before, getpeercert() knows nothing of a handshake that failed.
-    chain = getattr(sock, "get_unverified_chain", None) or getattr(
-        getattr(sock, "_sslobj", None), "get_unverified_chain", None
-    )
+    chain = getattr(sock, name, None) or getattr(getattr(sock, "_sslobj", None), name, None)
     found = chain() if chain is not None else None
-    if not found:
-        return None
-    first = found[0]
-    return first if isinstance(first, bytes) else bytes(ssl.PEM_cert_to_DER_cert(first.public_bytes()))
+    return [
+        each if isinstance(each, bytes) else bytes(ssl.PEM_cert_to_DER_cert(each.public_bytes()))
+        for each in found or ()
+    ]
+
+
+def _sent(sock: Any) -> list[bytes]:
+    return _chain(sock, "get_unverified_chain")
 
 
 def negotiated(sock: Any) -> str:
@@ -145,15 +167,20 @@ def negotiated(sock: Any) -> str:
     return f"TLS: {sock.version()}, {name}, {bits} bits"
 
 
-def days_left(sock: Any, now: float) -> float | None:
-    """Days until the server's certificate ends, negative where it has; None where that is not known.
+def first_end(sock: Any, now: float, which: str) -> End | None:
+    """The first end among the server's certificates; None where none is known.
 
     Args:
         now: seconds since the epoch.
+        which: ``verified`` for all that led to an authority, ``sent`` for all that the server sent, of
+            which some may not count, ``own`` for the server's own.
     """
-    certificate = peer_certificate(sock)
-    end = x509.not_after(certificate) if certificate else None
-    return None if end is None else (end - now) / 86400
+    chain = _chain(sock, "get_verified_chain") if which == "verified" else _sent(sock)
+    known = [found for der in (chain[:1] if which == "own" else chain) if (found := read(der))]
+    if not known:
+        return None
+    first = min(known, key=lambda certificate: certificate.end)
+    return End((first.end - now) / 86400, "" if first is known[0] else first.subject)
 
 
 def _load_authorities(context: ssl.SSLContext, path: str) -> None:

@@ -14,6 +14,7 @@ from imap4.text import clean
 
 MAX_NAME = 64
 MAX_TIMEOUT = 86400.0
+TLS_VERSIONS = ("1.0", "1.1", "1.2", "1.3")
 STATES = ("ok", "warning", "critical", "unknown")
 
 

@@ -167,9 +167,9 @@ class CertificateContext(Context):  # type: ignore[misc]
 
     def evaluate(self, metric: Metric, resource: Imap4Test) -> Result:
         days = metric.value
-        hint = (
-            f"certificate ends in {days:.1f} days" if days >= 0 else f"certificate ended {-days:.1f} days ago"
-        )
+        whose = next((each.certificate_of for each in resource.results if each.days_left == days), "")
+        hint = f"certificate of {whose}" if whose else "certificate"
+        hint += f" ends in {days:.1f} days" if days >= 0 else f" ended {-days:.1f} days ago"
         if self.critical is not None and days < self.critical:
             return Result(Critical, hint, metric)
         if self.warning is not None and days < self.warning:

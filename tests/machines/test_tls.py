@@ -116,7 +116,7 @@ def test_expired_certificate_is_critical(authority: Authority) -> None:
 def test_certificate_that_is_not_yet_valid_is_critical(authority: Authority) -> None:
     with ScriptedServer(good, tls=authority.server(begun=1.0)) as server:
         result = check(server, *trusting(authority))
-    assert result[:3] == critical("certificate is not yet valid [tls.expired]")
+    assert result[:3] == critical("certificate is not yet valid [tls.not_yet_valid]")
 
 
 @pytest.mark.parametrize("way", ["tls", "starttls"])
@@ -245,10 +245,7 @@ class TestClientCertificate:
     ) -> None:
         with ScriptedServer(good, tls=context) as server:
             result = check(server, *trusting(authority))
-        if version is ssl.TLSVersion.TLSv1_3:
-            problem = "the server wants a client certificate [tls.handshake]"
-        else:
-            problem = "the server refuses the TLS handshake (version, cipher, certificate?) [tls.handshake]"
+        problem = "the server wants a client certificate [tls.client_certificate]"
         # In TLS 1.3 the client's handshake is over before the server has seen its certificate.
         phases = "time resolve connect tls" if version is ssl.TLSVersion.TLSv1_3 else UNFINISHED
         assert result[:3] == critical(problem, f"{phases} certificate")
@@ -266,7 +263,7 @@ class TestClientCertificate:
         with ScriptedServer(good, tls=context) as server:
             result = check(server, *options)
         phases = "time resolve connect tls" if version is ssl.TLSVersion.TLSv1_3 else UNFINISHED
-        problem = "the server does not trust the client certificate [tls.handshake]"
+        problem = "the server does not trust the client certificate [tls.client_certificate]"
         assert result[:3] == critical(problem, f"{phases} certificate")
 
 

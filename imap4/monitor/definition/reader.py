@@ -51,7 +51,7 @@ def _tls(section: Section) -> Tls:
         verify=section.value("verify", checks.boolean, True),
         ca_file=section.value("ca_file", checks.path, None),
         server_name=section.value("server_name", values.address, None),
-        minimum=section.value("minimum", checks.choice("1.2", "1.3"), None),
+        minimum=section.value("minimum", checks.choice("1.0", "1.1", "1.2", "1.3"), None),
         client_cert=section.value("client_cert", checks.path, None),
         client_key=section.value("client_key", checks.path, None),
     )

@@ -61,6 +61,7 @@ class Templates:
                 result.remarks,
                 result.notices,
                 result.days_left is None,
+                result.certificate_of,
             )
             if kind in self._known:
                 template = self._known[kind]

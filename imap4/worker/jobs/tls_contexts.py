@@ -62,7 +62,14 @@ class Preparations:
 
 def _key(options: Options) -> tuple[object, ...]:
     """All that a context depends on; the same for most of a site's commands."""
-    return options.tls_min, options.insecure, options.ca_file, options.client_cert, options.client_key
+    return (
+        options.tls_min,
+        options.tls_security_level,
+        options.insecure,
+        options.ca_file,
+        options.client_cert,
+        options.client_key,
+    )
 
 
 def _files(options: Options) -> list[tuple[int, int, int] | None]:

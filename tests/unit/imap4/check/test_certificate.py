@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imap4.check.certificate import not_after
+from imap4.check.certificate import read
 
 KEY = ec.generate_private_key(ec.SECP256R1())
 NAME = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "mail.example.org")])
@@ -27,12 +27,15 @@ def certificate(end: datetime.datetime) -> bytes:
 def test_end_is_read_in_both_encodings_of_time(year: int) -> None:
     end = datetime.datetime(year, 12, 31, 23, 59, 58)
     expected = end.replace(tzinfo=datetime.UTC).timestamp()
-    assert not_after(certificate(end)) == expected
+    found = read(certificate(end))
+    assert found is not None
+    assert (found.begin, found.end) == (0.0, expected)
+    assert (found.subject, found.issuer, found.has_names) == ("mail.example.org", "mail.example.org", False)
 
 
 @given(st.binary(max_size=200))
 def test_no_bytes_raise(data: bytes) -> None:
-    not_after(data)
+    read(data)
 
 
 @given(st.data())
@@ -40,7 +43,7 @@ def test_no_damaged_certificate_raises(data: st.DataObject) -> None:
     whole = bytearray(CERTIFICATE)
     for _ in range(data.draw(st.integers(1, 5))):
         whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
-    not_after(bytes(whole[: data.draw(st.integers(0, len(whole)))]))
+    read(bytes(whole[: data.draw(st.integers(0, len(whole)))]))
 
 
 CERTIFICATE = certificate(datetime.datetime(2030, 1, 1))

@@ -61,6 +61,14 @@ def test_commands_that_trust_otherwise_do_not(authority: str, clock: Clock, more
     assert preparations.ready(options("mail.example", *more)) is None
 
 
+@pytest.mark.parametrize("more", [["--tls-security-level", "1"], ["--tls-min", "1.1"]])
+def test_commands_that_allow_more_do_not(authority: str, clock: Clock, more: list[str]) -> None:
+    preparations = Preparations(ssl.SSLSocket)
+    wanted = ["--ca-file", authority]
+    preparations.make(options("mail.example", *wanted, *more), Deadline(5))
+    assert preparations.ready(options("mail.example", *wanted)) is None
+
+
 def test_context_is_looked_after_and_made_anew(authority: str, clock: Clock) -> None:
     preparations = Preparations(ssl.SSLSocket)
     wanted = options("mail.example", "--ca-file", authority)
