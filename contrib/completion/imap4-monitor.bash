@@ -5,7 +5,7 @@ _imap4_monitor() {
     local engines="nagios naemon icinga2" options=""
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
-        mapfile -t COMPREPLY < <(compgen -W "validate simulate new render doctor comment pace --help --version" -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W "validate simulate new render doctor comment records pace --help --version" -- "$word")
         return
     fi
     [[ $word == -* ]] && before=
@@ -26,6 +26,10 @@ _imap4_monitor() {
         mapfile -t COMPREPLY < <(compgen -W "$engines" -- "$word")
         return
         ;;
+    records)
+        mapfile -t COMPREPLY < <(compgen -W "collect show" -- "$word")
+        return
+        ;;
     esac
     local programs="--check-command --monitor-command --recovery-command --command-file --records"
     programs+=" --notification-command --interval-length"
@@ -34,6 +38,7 @@ _imap4_monitor() {
     new) options="--ask --recovery-command" ;;
     render) options="--output --existing-hosts --no-shared --replace --config $programs" ;;
     doctor) options="--file --config --define $programs" ;;
+    records) options="--store --file --keep" ;;
     comment) options="--host --service --author --status --timeout" ;;
     esac
     if [[ $word == -* ]]; then

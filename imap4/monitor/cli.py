@@ -136,6 +136,16 @@ def comment(options: argparse.Namespace) -> int:
     return DONE
 
 
+def about_records(options: argparse.Namespace) -> int:
+    """Collect, look, report."""
+    from imap4.monitor.records.errors import RecordsError
+
+    try:
+        return int(options.run(options))
+    except RecordsError as error:
+        raise Trouble(f"{options.command}: {error}") from None
+
+
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "validate": validate,
     "simulate": simulate,
@@ -143,6 +153,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "render": render,
     "doctor": doctor,
     "comment": comment,
+    "records": about_records,
 }
 
 

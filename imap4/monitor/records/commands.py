@@ -1,0 +1,103 @@
+"""``imap4-monitor records``: collect what checks recorded, import what engines logged, look at the store."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from imap4.arguments import Parser, duration
+from imap4.monitor.records.places import RECORDS, STORE, monitors_in
+
+if TYPE_CHECKING:
+    from imap4.monitor.records.manifest import Manifest
+
+KEEP = 400 * 86400.0
+"""Seconds for which tests are kept: a year, and the month to compare it with."""
+
+
+def add_parser(commands: argparse._SubParsersAction[Parser]) -> None:
+    """Add ``records`` and what it has below it."""
+    sub = commands.add_parser("records", help="collect what tests left behind for reports")
+    sub.set_defaults(run=run)
+    below = sub.add_subparsers(dest="what", required=True, metavar="WHAT", parser_class=Parser)
+    collecting = below.add_parser("collect", help="make columnar files of the hours that are over")
+    collecting.add_argument(
+        "folders", nargs="*", type=Path, metavar="FOLDER", help=f"where checks record ({RECORDS})"
+    )
+    collecting.add_argument(
+        "--keep",
+        type=duration(least=86400.0),
+        default=KEEP,
+        metavar="TIME",
+        help="remove tests that are older (400d); at least 1d",
+    )
+    add_store(collecting)
+    looking = below.add_parser("show", help="what is in the store, and what could not be read")
+    looking.add_argument("--store", type=Path, default=STORE, metavar="DIR", help=f"the store ({STORE})")
+
+
+def add_store(sub: Parser) -> None:
+    """The options that say where definitions and the store are."""
+    sub.add_argument("--store", type=Path, default=STORE, metavar="DIR", help=f"columnar files ({STORE})")
+    sub.add_argument(
+        "-f",
+        "--file",
+        dest="files",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a definition; may be given again (/etc/imap4-monitor/*.toml)",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do what was asked for; 1 where something could not be read."""
+    doing: dict[str, Any] = {"collect": _collect, "show": _show}
+    code: int = doing[options.what](options)
+    return code
+
+
+def _collect(options: argparse.Namespace) -> int:
+    from imap4.monitor.records.collect import collect
+    from imap4.monitor.records.rules import rules_of
+
+    folders = options.folders or [RECORDS]
+    rules = rules_of(monitors_in(options.files))
+    done = collect(folders, options.store, rules, keep=options.keep, now=time.time())
+    assert done is not None
+    for trouble in done.troubles:
+        print(trouble)
+    parts = [f"{done.rows:,} tests out of {done.files} files"]
+    parts += [f"{done.broken} broken lines"] * bool(done.broken)
+    parts += [f"{done.again} files had been collected before"] * bool(done.again)
+    parts += [f"{done.removed} old files removed"] * bool(done.removed)
+    print(f"{options.store}: {', '.join(parts)}")
+    return 1 if done.troubles else 0
+
+
+def _show(options: argparse.Namespace) -> int:
+    from imap4.monitor.records.manifest import load
+
+    manifest = load(options.store)
+    size = sum((options.store / part.name).stat().st_size for part in manifest.parts)
+    tests = sum(part.rows for part in manifest.parts)
+    print(f"{options.store}: {tests:,} tests in {_files(manifest)}, {size:,} bytes")
+    if manifest.parts:
+        first, last = min(p.first for p in manifest.parts), max(p.last for p in manifest.parts)
+        print(f"from {_clock(first)} to {_clock(last)}")
+    for hour, count in sorted(manifest.broken.items()):
+        print(f"{hour[:4]}-{hour[4:6]}-{hour[6:8]} {hour[9:]}:00 UTC: {count} lines could not be read")
+    for path in manifest.aside:
+        print(f"put aside: {path}")
+    return 0
+
+
+def _files(manifest: Manifest) -> str:
+    whole = sum(part.whole for part in manifest.parts)
+    return f"{whole} days and {len(manifest.parts) - whole} hours"
+
+
+def _clock(moment: int) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(moment / 1000))
