@@ -10,7 +10,7 @@ DEBIAN_PACKAGES := dovecot-imapd mailutils-imap4d dnsmasq-base iproute2 openssl 
 	nagios4-core nagios4-cgi icinga2-bin chromium \
 	icingaweb2-module-director icingacli postgresql php-pgsql
 
-.PHONY: demo demo-nagios demo-recovery test test-kerberos lint check-install pyz bench bench-recovery soak docs clean
+.PHONY: demo demo-nagios demo-recovery unit test test-kerberos lint check-install pyz bench bench-recovery soak docs clean
 
 # The first stamp is what a user needs, the second adds what a developer needs.
 $(VENV)/.run: setup.cfg pyproject.toml
@@ -36,6 +36,10 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The quick ones: no root, no Debian packages, no servers but our own on loopback.
+unit: $(VENV)/.dev
+	$(BIN)/python -m pytest -q -m 'not slow' tests/unit
 
 test: $(VENV)/.dev
 	@tools/debian-packages $(DEBIAN_PACKAGES)

@@ -46,7 +46,7 @@ def find_paths(
 
     named_key = key or environ.get("IMAP4_RECOVERY_KEY")
     handed = environ.get("CREDENTIALS_DIRECTORY")
-    from_systemd = not named_key and bool(handed) and (Path(str(handed)) / SYSTEMD_KEY).exists()
+    from_systemd = not named_key and bool(handed) and os.path.exists(Path(str(handed)) / SYSTEMD_KEY)
     if named_key:
         key_file = Path(named_key)
     elif from_systemd:

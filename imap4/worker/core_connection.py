@@ -109,6 +109,7 @@ class CoreConnection:
         sock = Socket(self._hub, socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             sock.settimeout(_REGISTRATION)
+            # A Unix socket connects at once, or says that the core's queue is full.
             sock.connect(self._settings.core)
             # The buffers let the core go on writing for a while where we do not get to read.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 * 1024 * 1024)
@@ -138,6 +139,8 @@ class CoreConnection:
         journal = self._journal
         left = journal.begin()
         data, new = journal.read_before()
+        # Killed between noting what it saw and taking it from the socket: it is still there, and must not be
+        # read twice. Where it was taken already, something else is there, or nothing.
         if journal.state == READING and sock.peek_now(len(new)) == new:
             sock.recv_now(len(new))
         return sock, data, left
@@ -176,6 +179,7 @@ class CoreConnection:
             new = None
             while new is None:
                 sock.wait_readable()
+                # Looked at, noted, and only then taken: whoever is killed in between leaves it whole.
                 new = sock.peek_now(_READ)
             journal.begin_read(rest, new)
             if not new:
@@ -217,6 +221,8 @@ class CoreConnection:
                 data += answers[count][0]
                 count += 1
             before = journal.state
+            # Whole writes alone may be repeated by a successor: half an answer, sent again, would be read as
+            # another message.
             if before == CLEAN:
                 journal.state = SENDING if len(data) <= _WHOLE else UNSURE
             sent = sock.send_now(data)

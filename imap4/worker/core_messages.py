@@ -63,6 +63,7 @@ def registered(data: bytes) -> bytes | None:
         ProtocolError: the core refuses.
     """
     answer, end, rest = data.partition(b"\0")
+    # A core's answers are short; what goes on is something else at that socket.
     if not end and len(answer) < 4096:
         return None
     if answer != b"OK":
@@ -94,6 +95,7 @@ def parse_job(message: bytes) -> Job | None:
         if after:
             echo += b"\0" + after.removesuffix(b"\0")
             pairs.update(pair.partition(b"=")[::2] for pair in after.split(b"\0") if pair)
+    # As strtoul(3) reads it: white space, a plus, digits, and whatever follows is passed by.
     number = _NUMBER.match(pairs.get(b"timeout", b""))
     timeout = float(number[1]) if number else 0.0
     return Job(
@@ -110,6 +112,7 @@ def finished(
         start: seconds since the epoch, as ``stop``.
         wait_status: as wait(2) gives it: the exit code times 256, or the signal's number.
     """
+    # ``type`` is in the request's pairs already: Nagios takes no answer for a check without it.
     return b"%bwait_status=%d\0start=%.6f\0stop=%.6f\0runtime=%.6f\0exited_ok=1\0outerr=%b\0outstd=%b\0%b" % (
         job.request,
         wait_status,

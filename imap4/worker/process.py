@@ -40,6 +40,7 @@ def run(settings: Settings, journal: Journal, held: int | None, control: socket.
         The exit code.
     """
     limits = raise_limits(settings.limits)
+    # What the supervisor has made is never looked at again, so that its pages stay shared after the fork.
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)  # hardly anything here is a cycle
     hub = Hub()

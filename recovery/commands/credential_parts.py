@@ -121,8 +121,8 @@ def _tried(credential: Credential) -> Credential:
         text = credential.private_key.reveal()
     elif credential.private_key_file:
         path = Path(credential.private_key_file)
-        if path.exists() and not os.access(path, os.R_OK):
-            return credential  # another user's file, which the engine's user may well read
+        if _is_anothers(path):
+            return credential
         text = _read_key(path)
     else:
         return credential
@@ -132,6 +132,17 @@ def _tried(credential: Credential) -> Credential:
         credential = replace(credential, passphrase=from_prompt("the passphrase", twice=False))
     _open_key(text, credential.passphrase)
     return credential
+
+
+def _is_anothers(path: Path) -> bool:
+    """Whether we may not read the file, or not even see it; the engine's user may well read it."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return not os.access(path, os.R_OK)
 
 
 def _key_beside_certificate(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import ipaddress
 import json
+import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -113,7 +114,7 @@ def list_machines(options: argparse.Namespace, machines: Machines) -> int:
     for credential in Store(paths).load().values():
         for pattern in credential.machines:
             add(pattern, f"credential {credential.name}")
-    if (paths.state / "history.db").exists():
+    if os.path.exists(paths.state / "history.db"):
         with opened(paths.state) as history:
             for machine, _ in history_view.machines(history):
                 add(machine, "history")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from pathlib import Path
 
 from imap4.deadline import Deadline
 from recovery.credentials.login_methods import HTTP_PORT, HTTPS_PORT, is_winrm
@@ -67,4 +66,4 @@ def find_target(
 
 def _ca_file(request: AccessRequest) -> str | None:
     named = request.ca_file or os.environ.get(CA_FILE_VARIABLE)
-    return named or (CA_FILE if Path(CA_FILE).exists() else None)
+    return named or (CA_FILE if os.path.exists(CA_FILE) else None)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 NAGIOS, NAEMON, ICINGA2 = "nagios", "naemon", "icinga2"
 
@@ -151,4 +150,6 @@ def packaging_of(engine: str, main_file: str | None) -> Packaging:
     for each in known:
         if main_file is not None and each.main_file == str(main_file):
             return each
-    return next((each for each in known if Path(each.main_file).exists()), known[0])
+    # os.path's, for which what we may not see is not there; pathlib's raise PermissionError (Icinga's folder
+    # is closed to all but its user and group).
+    return next((each for each in known if os.path.exists(each.main_file)), known[0])

@@ -40,7 +40,7 @@ def beside(name: str, started: str | None = None) -> str:
     wanted = [folder / name for folder in folders]
     if name == "check_imap4":
         wanted += [Path(folder) / name for folder in PLUGIN_FOLDERS]
-    return str(next((path for path in wanted if path.is_file()), wanted[0]))
+    return str(next((path for path in wanted if os.path.isfile(path)), wanted[0]))
 
 
 def trouble(path: str, user: pwd.struct_passwd | None = None) -> str | None:
@@ -68,7 +68,7 @@ def trouble(path: str, user: pwd.struct_passwd | None = None) -> str | None:
         if not may:
             who = user.pw_name if user else "the engine's user"
             return f"{who} may not {'run it' if folder == program else f'go through {folder}'}"
-    return None if program.is_file() else "is not a file"
+    return None if os.path.isfile(program) else "is not a file"
 
 
 def _account(user: str) -> pwd.struct_passwd | None:
@@ -146,7 +146,7 @@ def examine_units(folders: Iterable[str] = UNIT_FOLDERS) -> Iterator[Finding]:
     """Whether the units of ours that are installed name a program that their user can run."""
     folders = tuple(folders)
     for name in UNITS:
-        unit = next((path for folder in folders if (path := Path(folder, name)).is_file()), None)
+        unit = next((path for folder in folders if os.path.isfile(path := Path(folder, name))), None)
         if unit is None:
             continue
         try:

@@ -62,9 +62,12 @@ class _Splitter:
             character = self.command[at : at + 1]
             if not (self.single or self.double) and character in self.for_the_shell:
                 return None
+            # Also in double quotes, as in a shell.
             if not (self.single or self.escaped) and character in _EXPANDED:
                 return None
             if character == b"\\" and not (self.single or self.escaped):
+                # Outside of quotes a backslash takes the next character as it is, even a newline, which a
+                # shell would drop.
                 if not self.double:
                     at += 1  # whatever follows is taken as it is; at the end, that is nothing
                     self._take(self.command[at : at + 1])
@@ -75,6 +78,7 @@ class _Splitter:
             elif not self._is_syntax(character):
                 self._take(character)
             at += 1
+        # A quote without its end: the core lets the shell say so.
         if self.single or self.double:
             return None
         self._end()

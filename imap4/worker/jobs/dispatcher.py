@@ -44,6 +44,7 @@ class _Entry:
         self.plan = plan
         self.reply = reply
         self.came = came
+        # The core wants the time of day; what counts, and cannot be set back, is the monotonic clock.
         self.start = time.time() - (time.monotonic() - came)
         self.kill_at = came + job.timeout
 
@@ -92,6 +93,7 @@ class Dispatcher:
         self.statistics.jobs += 1
         if not job.command:
             self.statistics.refused += 1
+            # As the core's own worker says it.
             reply(core_messages.refused(job, "Failed to parse commandline. Ignoring job"))
             return
         plan = self._planner.plan(job.command, job.environment)
@@ -115,6 +117,7 @@ class Dispatcher:
 
     def _start(self, entry: _Entry, needs: tuple[Pool, ...]) -> None:
         self.running += 1
+        # Before it begins: a test that waited for a thread would wait with its time running.
         for pool in needs:
             pool.reserve()
         self._hub.spawn(lambda: self._run(entry, needs), entry.kill_at)
@@ -207,6 +210,7 @@ class Dispatcher:
             except Exception as error:  # out of descriptors, processes or memory
                 ended.append(ProgramEnd(3 << 8, b"", os.fsencode(f"cannot run it: {error}\n")))
 
+        # The thread ends the program at its time; only where that takes too long is the task itself ended.
         task: Task = getcurrent()
         task.kill_at += _DYING
         self._programs.run(run, self._hub)

@@ -66,6 +66,7 @@ class Planner:
 
     def _decide(self, command: bytes) -> Plan:
         words = split(command, self._naemon)
+        # To Nagios a first word with ``=`` is a variable (lib/runcmd.c); the program must see it.
         if not words or b"=" in words[0]:
             return Plan(b"")
         as_program = Plan(words[0])
@@ -73,6 +74,7 @@ class Planner:
             arguments = [word.decode() for word in words[1:]]
         except UnicodeDecodeError:
             return as_program
+        # The plugin would read its arguments in another encoding than we did.
         if not command.isascii() and sys.getfilesystemencoding() != "utf-8":
             return as_program
         try:
@@ -122,7 +124,7 @@ class _Programs:
         package = Path(__file__).parents[2]
         beside = (Path(program).parent / "check_imap4" for program in (sys.argv[0], sys.executable))
         paths = (package.parent / "check_imap4.py", *beside, *map(Path, more))
-        self._ours = {os.path.realpath(path) for path in paths if path.exists()}
+        self._ours = {os.path.realpath(path) for path in paths if os.path.exists(path)}
         self._code = sorted(map(str, [*package.glob("*.py"), *(package / "check").glob("*.py")]))
         self._loaded = self._state()
         self._known: dict[bytes, bool] = {}

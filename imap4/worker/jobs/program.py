@@ -45,6 +45,7 @@ def execute(
         words, assigned = _without_assignments(words)
         environment = environment | assigned
     if not words:
+        # The core's worker says so, to the letter, of a command of assignments alone.
         return ProgramEnd(1 << 8, b"", b"No command after variables.\n")
     try:
         process = subprocess.Popen(
@@ -53,9 +54,11 @@ def execute(
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=os.environb | environment,
+            # As the core does (setpgid in lib/runcmd.c): a time-out must end what the plugin started too.
             process_group=0,
         )
     except (OSError, ValueError) as error:
+        # A NUL in a word is Python's ValueError; execve(2) could not even be asked. 22 is EINVAL.
         code = getattr(error, "errno", None) or 22
         text = f"execvp({os.fsdecode(words[0])}, ...) failed. errno is {code}: {os.strerror(code)}\n"
         return ProgramEnd((code & 0xFF) << 8, b"", os.fsencode(text))
@@ -80,6 +83,8 @@ def _follow(process: subprocess.Popen[bytes], until: float) -> ProgramEnd:
     assert process.stderr is not None
     kept: dict[int, bytearray] = {}
     poller = select.poll()
+    # The streams' end tells nothing of the program's: a child of its may hold them open. A pidfd becomes
+    # readable when the process ends (pidfd_open(2)), and needs no SIGCHLD, which another thread would get.
     pidfd = os.pidfd_open(process.pid)
     try:
         poller.register(pidfd, select.POLLIN)
@@ -89,6 +94,7 @@ def _follow(process: subprocess.Popen[bytes], until: float) -> ProgramEnd:
             poller.register(stream, select.POLLIN)
         ended = False
         while not ended and (left := until - time.monotonic()) > 0:
+            # poll(2) counts in whole milliseconds: rounded down, the last one would be spent spinning.
             for descriptor, _ in poller.poll(left * 1000 + 1):
                 if descriptor == pidfd:
                     ended = True
@@ -119,6 +125,8 @@ def _gather(descriptor: int, kept: bytearray) -> bool:
 def _rest(stream: IO[bytes], kept: dict[int, bytearray]) -> bytes:
     """What was written before the end and not read yet."""
     data = kept[stream.fileno()]
+    # A pipe holds 64 KiB, or 1 MiB where somebody asked for it (pipe(7)): 16 reads empty it. A child that
+    # goes on writing must not keep us here.
     for _ in range(16):
         before = len(data)
         if not _gather(stream.fileno(), data) or len(data) == before:

@@ -20,6 +20,7 @@ from imap4.check.verdict import check
 
 _MAX_TEMPLATES = 64
 
+# No text of a server has these: ``clean`` takes control characters out.
 _MARK = re.compile("\x01([0-9]+):(\\.[0-9]+f)\x02")
 
 
@@ -66,6 +67,7 @@ class Templates:
             if kind in self._known:
                 template = self._known[kind]
             else:
+                # A server that greets with its clock makes a new kind each time; memory must have a bound.
                 if len(self._known) >= _MAX_TEMPLATES:
                     self._known.clear()
                 template = self._known[kind] = self._make(result)
@@ -95,9 +97,11 @@ class Templates:
             order.append(int(mark[1]))
             end = mark.end()
         text += output[end:].replace("%", "%%")
+        # itemgetter gives a tuple, which ``%`` wants, only for two and more; no usual line has fewer.
         if len(order) < 2:
             return None
         template = _Template(marked[0], text.encode(), itemgetter(*order))
+        # A template that fits these numbers by chance does not fit others, too.
         others = [number + (index + 1) / 1024 for index, number in enumerate(_numbers(result))]
         for one in (result, _with_numbers(result, others)):
             judged = self._judged([one])

@@ -28,6 +28,8 @@ _MAX_SLEEP = 0.5
 HUNG_UP = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 READ = select.EPOLLIN | HUNG_UP
 WRITE = select.EPOLLOUT | select.EPOLLHUP | select.EPOLLERR
+# Edge-triggered: a socket is registered once, and no call is needed for each wait (epoll(7), "Level-triggered
+# and edge-triggered"). Who reads must then read until there is nothing, or remember that there may be more.
 _EDGES = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
 
 _WINDOW = 0.1
@@ -111,6 +113,8 @@ class Hub:
         """Start a task, now; called in the hub or in a task. It must not raise."""
         task = self._resting.pop() if self._resting else Task(self)
         task.function, task.kill_at, task.reusable = function, kill_at, False
+        # A task that switched to another here would be left where it stands: the other gives control to the
+        # hub, and not back to it.
         if getcurrent() is self.greenlet:
             task.switch(True)
         else:
@@ -135,8 +139,11 @@ class Hub:
         task.wake_at = until
         if until < FOREVER:
             number = int(until * _TICKS) + 1
+            # A timer that lies in an earlier bin stays there: it rings too early and is filed anew. Most
+            # waits end before their time, and cost nothing so.
             if not 0 < task.bin <= number:
                 self._file(task, number)
+        # The hub gets control back here, and gives it back with ``switch(True)``, or False at the time's end.
         woken: bool = self.greenlet.switch()
         if not woken and task.kill_at <= time.monotonic():
             raise Killed
@@ -190,6 +197,7 @@ class Hub:
                     watcher.on_events(events)
                 elif descriptor == self._bell:
                     os.eventfd_read(self._bell)
+            # As many as there are now: what these post in turn waits for the next round, after the sockets.
             for _ in range(len(self._posted)):
                 self._posted.popleft()()
             if self._order and self._order[0] <= time.monotonic() * _TICKS:

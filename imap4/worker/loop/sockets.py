@@ -127,6 +127,7 @@ class Socket(_Waiting, socket.socket):
 
     def connect(self, address: Any) -> None:
         until = self.until()
+        # Registered after connect(2): before it, epoll tells of a hang-up (EPOLLHUP) at once.
         code = self.connect_ex(address)
         self._watched = self.fileno()
         self.hub.watch(self._watched, self)
@@ -189,6 +190,7 @@ def tls_socket(hub: Hub) -> type[ssl.SSLSocket]:
         """Every operation is tried first, since TLS may have read ahead, and waits where it must."""
 
         def settimeout(self, seconds: float | None) -> None:
+            # ssl.py makes its socket anew from the descriptor, and that takes it for a blocking one.
             if socket.socket.gettimeout(self) != 0:
                 socket.socket.settimeout(self, 0)
             super().settimeout(seconds)

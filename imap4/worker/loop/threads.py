@@ -10,6 +10,7 @@ from greenlet import getcurrent
 
 from imap4.worker.loop.hub import Hub, Task
 
+# By default each takes 8 MiB of address space (ulimit -s); getaddrinfo and its NSS modules need far less.
 _STACK = 512 * 1024
 
 
@@ -71,6 +72,7 @@ class Pool:
             try:
                 function()
             finally:
+                # Greenlets belong to their thread: only the hub may switch to the task.
                 self._post(done)
 
         if self._threads < min(self.taken, self.limit):

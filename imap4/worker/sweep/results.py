@@ -101,6 +101,7 @@ def as_command(result: Result) -> bytes:
     if len(made) > select.PIPE_BUF:
         made = _command(result, result.output.replace("\\", "\\\\"))
     if len(made) > select.PIPE_BUF:
+        # Every backslash may be doubled, and a character that is cut in two is left out.
         rest = select.PIPE_BUF - len(_command(result, ""))
         short = result.output.encode()[: rest // 2].decode("utf-8", "ignore")
         return _command(result, short.replace("\\", "\\\\"))

@@ -89,7 +89,7 @@ def read(path: Path, engine: str) -> MainFile:
 
 
 def _read(path: Path, base: Path, engine: str, values: dict[str, Value], depth: int) -> None:
-    if not path.is_file() and path.exists():
+    if not os.path.isfile(path) and os.path.exists(path):
         raise NotMainFile("it is not a file")
     with path.open("rb") as file:
         data = file.read(_MOST + 1)

@@ -22,6 +22,9 @@ from recovery.history.recoveries import opened
 from tests.unit.recovery.conftest import PROGRAM, Ran, Recovery
 from tests.unit.recovery.machines_stand_in import DONE
 
+# Each test starts the program, some of them often.
+pytestmark = pytest.mark.slow
+
 RESTART = ("restart-service", "--machine", "mail1", "--credential", "mail", "--service", "dovecot")
 REBOOT = ("reboot-server", "--machine", "mail1", "--credential", "mail")
 PROCESS = ("external-process", "--machine", "mail1", "--credential", "mail")

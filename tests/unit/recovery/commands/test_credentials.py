@@ -24,6 +24,9 @@ from recovery.credentials.store import Store
 from recovery.model import Secret
 from tests.unit.recovery.conftest import PROGRAM, Ran, Recovery
 
+# Each test starts the program.
+pytestmark = pytest.mark.slow
+
 
 def key_text(passphrase: str = "") -> str:
     """A new private key, as ssh-keygen would write it."""

@@ -137,6 +137,7 @@ def test_a_fifo_is_no_store(paths: Paths) -> None:
         Store(paths).load()
 
 
+@pytest.mark.slow
 def test_any_changed_byte_is_found_and_nothing_is_written(paths: Paths) -> None:
     put(paths, credential("mail"))
     whole = paths.credentials.read_bytes()
@@ -222,6 +223,7 @@ def test_rekey_changes_the_key_and_keeps_the_credentials(paths: Paths) -> None:
         Store(paths).load()
 
 
+@pytest.mark.slow
 def test_a_crash_at_any_line_of_a_write_leaves_the_old_or_the_new(paths: Paths) -> None:
     first, second = credential("first"), credential("second")
     put(paths, first)
@@ -236,6 +238,7 @@ def test_a_crash_at_any_line_of_a_write_leaves_the_old_or_the_new(paths: Paths) 
     ]
 
 
+@pytest.mark.slow
 def test_a_crash_at_any_line_of_the_first_write_can_be_written_after(paths: Paths) -> None:
     for _ in at_every_line(lambda: put(paths, credential("first")), *HALF):
         put(paths, credential("second"))
@@ -244,6 +247,7 @@ def test_a_crash_at_any_line_of_the_first_write_can_be_written_after(paths: Path
             path.unlink()
 
 
+@pytest.mark.slow
 def test_a_crash_at_any_line_of_a_rekey_leaves_a_store_that_opens(paths: Paths) -> None:
     one = credential("mail")
     put(paths, one)
@@ -268,6 +272,7 @@ while True:
 """
 
 
+@pytest.mark.slow
 def test_a_killed_writer_loses_nothing_that_it_had_written(paths: Paths) -> None:
     count = 0
     for wanted in range(12):

@@ -19,6 +19,9 @@ from tests.unit.recovery.commands.test_actions import EVENT, RESTART, TITLE, ent
 from tests.unit.recovery.conftest import Ran, Recovery
 from tests.unit.recovery.machines_stand_in import DONE
 
+# Each test starts the program.
+pytestmark = pytest.mark.slow
+
 NAGIOS = {
     "NAGIOS_HOSTNAME": "mail",
     "NAGIOS_SERVICEDESC": "Mail; Berlin",

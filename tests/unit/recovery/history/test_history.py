@@ -202,6 +202,7 @@ while True:
 """
 
 
+@pytest.mark.slow
 def test_kill_nine_loses_no_step_and_leaves_no_lock(tmp_path: Path) -> None:
     for turn in range(8):
         with subprocess.Popen(
@@ -226,6 +227,7 @@ def test_kill_nine_loses_no_step_and_leaves_no_lock(tmp_path: Path) -> None:
         history.close()
 
 
+@pytest.mark.slow
 def test_a_crash_at_any_line_leaves_a_history_that_goes_on(tmp_path: Path) -> None:
     def work() -> None:
         history = History(tmp_path)

@@ -66,6 +66,7 @@ def recorded_arguments_environment_and_input_arrive_as_they_are(shell: str) -> N
     assert output == "".join(f"<{word}>" for word in [*words, "'$x\n"]).encode() + b"\0in'put"
 
 
+@pytest.mark.slow
 def test_time_out_is_told_and_ends_the_group(shell: str, tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     script = 'trap "" TERM; sleep 60 & echo $! $$ >"$1"; sleep 60; sleep 60'
@@ -86,6 +87,7 @@ def alive(pid: int) -> bool:
         return False
 
 
+@pytest.mark.slow
 def test_guard_ends_the_script_when_nobody_listens_any_more(shell: str, tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     program = remote_shell.program(
