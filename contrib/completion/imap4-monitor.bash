@@ -5,7 +5,7 @@ _imap4_monitor() {
     local engines="nagios naemon icinga2" options=""
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
-        mapfile -t COMPREPLY < <(compgen -W "validate simulate new render doctor comment records pace --help --version" -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W "validate simulate new render doctor comment records list status activity pace --help --version" -- "$word")
         return
     fi
     [[ $word == -* ]] && before=
@@ -38,6 +38,9 @@ _imap4_monitor() {
     new) options="--ask --recovery-command" ;;
     render) options="--output --existing-hosts --no-shared --replace --config $programs" ;;
     doctor) options="--file --config --define $programs" ;;
+    list) options="--json --timezone --store --file --records" ;;
+    status) options="--json --watch --timezone --store --file --records" ;;
+    activity) options="--hours --timezone --recovery-command --repairs --store --file --records" ;;
     records) options="--store --file --keep" ;;
     comment) options="--host --service --author --status --timeout" ;;
     esac

@@ -7,6 +7,7 @@ import argparse
 from imap4 import __version__
 from imap4.arguments import Parser, duration, whole
 from imap4.monitor.records import commands as records
+from imap4.monitor.reports import commands as reports
 
 ENGINES = ("nagios", "naemon", "icinga2")
 
@@ -134,5 +135,6 @@ def make_parser() -> Parser:
     _add_render(commands)
     _add_comment(commands)
     records.add_parser(commands)
+    reports.add_parsers(commands)
     commands.add_parser("pace", help="event handler: sets the delay until the next test", add_help=False)
     return parser

@@ -131,7 +131,8 @@ class Reader:
             "create or replace temp table names as select id, row_number() over ()::INTEGER as n"
             f" from (select distinct id from tests where ms < {end}{chosen})"
         )
-        run(f"create or replace temp table narrow as {_NARROW} where ms < {end}")
+        run(f"create or replace temp table passed as {_PASSED.format(start=start)}")
+        run(f"create or replace temp table narrow as {_NARROW.format(start=start, end=end)}")
         details = {
             (number, moment): Detail(*values)
             for number, moment, *values in run(
@@ -139,10 +140,14 @@ class Reader:
             ).fetchall()
         }
         found: dict[str, list[Change]] = {}
-        for identity, number, moment, *values in run(_CHANGES.format(start=start)).fetchall():
+        for identity, number, moment, *values in run(_CHANGES).fetchall():
             values.append(details.get((number, moment)))
             found.setdefault(identity, []).append(Change(moment, *values))
         return found
+
+    def ids(self) -> set[str]:
+        """Every monitor that was tested."""
+        return {row[0] for row in self.database.execute("select distinct id from tests").fetchall()}
 
     def figures(self, start: int, end: int, ids: Sequence[str] | None = None) -> dict[str, Figures]:
         """Figures for each monitor that was tested."""
@@ -179,11 +184,16 @@ class Reader:
         return found
 
 
+_PASSED = """
+select n, max(ms) as at from tests join names using (id) where good and ms <= {start} group by n
+"""
+
 _NARROW = """
 select n, ms, state, coalesce(downtime, false) as planned,
        (1000 * coalesce(holds, coalesce(up, 300) + coalesce(duration, 10)
                + greatest(5, coalesce(up, 300) / 10)))::BIGINT as held
-from tests join names using (id)
+from tests join names using (id) left join passed using (n)
+where ms < {end} and (ms >= {start} or ms >= coalesce(passed.at, 0))
 """
 
 _DETAILS = """
@@ -193,13 +203,10 @@ from tests join names using (id) where not good and ms < {end}
 """
 
 _CHANGES = """
-with passed as (select n, max(ms) as at from narrow where state <= 1 and ms <= {start} group by n),
-     near as (select narrow.* from narrow left join passed using (n)
-              where ms >= {start} or ms >= coalesce(passed.at, 0)),
-     a as (select *, lag(ms) over w as before, lag(ms + held) over w as held_before,
+with a as (select *, lag(ms) over w as before, lag(ms + held) over w as held_before,
                   lag(state) over w as state_before, lag(planned) over w as planned_before,
                   lead(ms) over w is null as final
-           from near window w as (partition by n order by ms))
+           from narrow window w as (partition by n order by ms))
 select id, n, ms, state, planned, final, ms + held, before, held_before
 from a join names using (n)
 where state > 1 or final or before is null or state_before > 1 or planned <> planned_before

@@ -55,7 +55,7 @@ def zone_of(name: str | None) -> tzinfo:
         link = Path("/etc/localtime").resolve().as_posix()
         _, found, local = link.partition("/zoneinfo/")
         return ZoneInfo(local) if found else ZoneInfo("UTC")
-    except (OSError, ValueError):
+    except (OSError, ValueError, KeyError):
         raise RecordsError(f"{name}: no such time zone; write one such as Europe/Berlin or UTC") from None
 
 
