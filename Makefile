@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PYTHON
 
 # What the tests start. Each is run from a private configuration, never as a service.
-DEBIAN_PACKAGES := dovecot-imapd mailutils-imap4d dnsmasq-base iproute2 openssl \
+DEBIAN_PACKAGES := dovecot-imapd mailutils-imap4d dnsmasq-base iproute2 nftables openssl \
 	openssh-client sudo debootstrap systemd-container util-linux busybox samba samba-common-bin \
 	nagios4-core nagios4-cgi icinga2-bin chromium \
 	icingaweb2-module-director icingacli postgresql php-pgsql

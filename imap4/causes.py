@@ -49,7 +49,9 @@ _ROWS = (
         ANY_ACTION,
         "no answer at all: the machine is down, or a firewall drops the packets",
     ),
-    Cause("connect.unreachable", NO_ACTION, "no route to the machine, or a firewall rejects it"),
+    Cause(
+        "connect.unreachable", NO_ACTION, "no route to the machine, or a firewall rejects it: see who says so"
+    ),
     Cause(
         "connect.reset",
         ANY_ACTION,

@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 
 from imap4.causes import Failed
 from imap4.deadline import Deadline
+from imap4.hostnames import family_of, to_ascii
 from imap4.network import BLOCKING, Network
+from imap4.text import clean
 
 
 class Address(NamedTuple):
@@ -33,13 +35,20 @@ def resolve(
 
     Raises:
         Failed: ``dns.not_found``, ``dns.failure`` or ``dns.timeout``.
+        Failed: also ``connect.unreachable`` for an address with a zone that this machine has not.
         OSError: this machine could not even ask, for want of memory or descriptors; that says nothing
             about the name.
+        NotAHost: it is neither a name nor an address.
     """
+    if family_of(host) is None:
+        return _look_up(to_ascii(host), port, family, deadline, network)
     try:
         return list(_literal(host, port, family))
-    except socket.gaierror:
-        return _look_up(host, port, family, deadline, network)
+    except socket.gaierror as error:
+        zone = host.partition("%")[2]
+        if zone and error.errno == socket.EAI_NONAME:
+            raise Failed("connect.unreachable", f"this machine has no interface {clean(zone)}") from None
+        raise _explained(error, family) from None
 
 
 @functools.lru_cache(4096)
@@ -70,9 +79,8 @@ def _look_up(host: str, port: int, family: int, deadline: Deadline, network: Net
 
 
 def _addresses(host: str, port: int, family: int, flags: int) -> list[Address]:
-    # As bytes, an ASCII name passes by Python's costly IDNA codec.
-    name = host.encode("ascii") if host.isascii() else host
-    answers = socket.getaddrinfo(name, port, family, socket.SOCK_STREAM, 0, flags)
+    # As bytes, a name passes by Python's costly IDNA codec, which is that of 2003 besides.
+    answers = socket.getaddrinfo(host.encode("ascii"), port, family, socket.SOCK_STREAM, 0, flags)
     return list(dict.fromkeys(Address(found, sockaddr, str(sockaddr[0])) for found, *_, sockaddr in answers))
 
 

@@ -31,6 +31,32 @@ def clean(text: str | bytes, limit: int = MAX_TEXT) -> str:
     return text if len(text) <= limit else text[: limit - 3].rstrip() + "..."
 
 
+_MACRO = r"(\$[A-Za-z0-9_:.]+\$)"
+
+
+def shown(text: str, limit: int = MAX_TEXT) -> str:
+    """A word of the command line, for the person who wrote it: as ``clean``, but as it came.
+
+    Control characters become escapes, since a CR at the end (a file with the line ends of Windows) is what
+    the person does not see. A macro of an engine keeps its dollars; a shell finds nothing to run in it.
+    """
+    if not text:
+        return "an empty word"
+    import re
+
+    visible = "".join(
+        character if character.isprintable() else character.encode("unicode_escape", "replace").decode()
+        for character in text[: limit * 8]
+    )
+    parts = re.split(_MACRO, visible)
+    whole = "".join(part if odd % 2 else _without_forbidden(part) for odd, part in enumerate(parts))
+    return whole if len(whole) <= limit else whole[: limit - 3] + "..."
+
+
+def _without_forbidden(text: str) -> str:
+    return text.translate(_FORBIDDEN)
+
+
 def said(what: str, text: str | bytes) -> str:
     """``what: text``, the text cleaned; only ``what`` where nothing is left of it."""
     cleaned = clean(text)

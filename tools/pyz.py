@@ -1,4 +1,4 @@
-"""``make pyz``: the check with nagiosplugin inside, as one executable file.
+"""``make pyz``: the check with nagiosplugin and idna inside, as one executable file.
 
 Usage: pyz.py OUTPUT
 """
@@ -27,12 +27,13 @@ def _left_out(folder: str, names: list[str]) -> set[str]:
 
 
 def build(output: Path) -> None:
-    """Write the executable file, from this checkout and the nagiosplugin that is installed here."""
+    """Write the executable file, from this checkout and the packages that are installed here."""
     with tempfile.TemporaryDirectory() as folder:
         inside = Path(folder)
         shutil.copy(ROOT / "check_imap4.py", inside)
         shutil.copytree(ROOT / "imap4", inside / "imap4", ignore=_left_out)
-        _add_nagiosplugin(inside)
+        for name in ("nagiosplugin", "idna"):
+            _add_package(name, inside)
         (inside / "__main__.py").write_text(_START)
         # Byte code beside the source, in the old place, which is where zipimport looks. Another Python
         # version ignores it and compiles the source.
@@ -42,13 +43,13 @@ def build(output: Path) -> None:
     output.chmod(0o755)
 
 
-def _add_nagiosplugin(inside: Path) -> None:
-    """Copy the package, and its licence, which has to go with it."""
-    installed = importlib.metadata.distribution("nagiosplugin")
-    shutil.copytree(str(installed.locate_file("nagiosplugin")), inside / "nagiosplugin", ignore=_LEFT_OUT)
+def _add_package(name: str, inside: Path) -> None:
+    """Copy an installed package, and its licence, which has to go with it."""
+    installed = importlib.metadata.distribution(name)
+    shutil.copytree(str(installed.locate_file(name)), inside / name, ignore=_LEFT_OUT)
     for file in installed.files or ():
         if file.name.startswith("LICENSE"):
-            shutil.copy(str(file.locate()), inside / "nagiosplugin" / file.name)
+            shutil.copy(str(file.locate()), inside / name / file.name)
 
 
 if __name__ == "__main__":

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from imap4.causes import Failed
-from imap4.check.options import UsageError
 from imap4.check.protocol import looks_like
 from imap4.deadline import Deadline
-from imap4.network import BLOCKING, Network
 from imap4.resolver import Address
 from imap4.text import clean
 
@@ -29,13 +27,7 @@ _MAX_DIALOGUE = 100
 _MAX_SHOWN = 4096
 """Bytes of a line that are kept for ``-vvv``, which shows less."""
 
-_REFUSED = {
-    errno.ECONNREFUSED: "connection refused",
-    errno.ENOENT: "no such socket",
-    # A Unix socket whose queue is full answers so (connect(2)).
-    errno.EAGAIN: "queue of connections is full",
-}
-_RESET = (errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE)
+RESET = (errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE)
 
 
 class Connection:
@@ -65,7 +57,7 @@ class Connection:
 
     def start_tls(self, context: ssl.SSLContext, server_name: str | None) -> None:
         """Shake hands; ``tls.*`` causes."""
-        from imap4.check import tls
+        from imap4.check.tls import handshake as tls
 
         self._socket = tls.wrap(context, self._socket, server_name)
         tls.shake_hands(self._socket, self.deadline)
@@ -108,7 +100,7 @@ class Connection:
             # Where the peer hung up, what it said before tells more: that is for read_line to find. After
             # a TLS 1.3 handshake that may be why it refuses our certificate.
             if not self._is_gone(error):
-                raise Failed(f"{phase}.closed", f"connection lost: {_strerror(error)}") from None
+                raise Failed(f"{phase}.closed", f"connection lost: {strerror(error)}") from None
 
     def injected(self) -> bool:
         """Whether anything is waiting that the server sent before it may have."""
@@ -166,11 +158,11 @@ class Connection:
 
     def _is_gone(self, error: OSError) -> bool:
         """Whether the peer has closed or reset the connection."""
-        if error.errno in _RESET:
+        if error.errno in RESET:
             return True
         if self.tls_socket is None:
             return False
-        from imap4.check import tls
+        from imap4.check.tls import handshake as tls
 
         return tls.hung_up(error)
 
@@ -178,10 +170,10 @@ class Connection:
         """The failure of a connection that ended for a reason of its own."""
         explained = None
         if self.tls_socket is not None:
-            from imap4.check import tls
+            from imap4.check.tls import handshake as tls
 
             explained = tls.explained(error, self.tls_socket)
-        return explained or Failed(f"{phase}.closed", f"connection lost: {_strerror(error)}")
+        return explained or Failed(f"{phase}.closed", f"connection lost: {strerror(error)}")
 
     def _closed(self, phase: str) -> Failed:
         half = f" after half a line: {self._said()}" if self._buffer else ""
@@ -237,77 +229,8 @@ def _before(phase: str) -> str:
     return f" before the {_AWAITED.get(phase, f'answer to {phase.upper()}')}"
 
 
-def connect(
-    addresses: Sequence[Address], source: str | None, deadline: Deadline, network: Network = BLOCKING
-) -> tuple[Connection, list[tuple[Address, Failed]]]:
-    """Connect to the first address that takes it, in their order.
-
-    The time left is shared among the addresses left, so that one dead address cannot use it all up.
-
-    Returns:
-        The connection, and the addresses before it with what was wrong with them.
-
-    Raises:
-        Failed: none took it; told is the first that gave an answer, else the first.
-        UsageError: the source address is not one of this machine.
-    """
-    failures: list[tuple[Address, Failed]] = []
-    for index, address in enumerate(addresses):
-        share = deadline.share(deadline.left / (len(addresses) - index))
-        try:
-            return Connection(_open(address, source, share, network), address, deadline), failures
-        except Failed as failure:
-            failures.append((address, failure))
-    told = next((failure for _, failure in failures if not failure.out_of_time), failures[0][1])
-    if told.out_of_time:
-        raise Failed(told.cause, f"no connection within {deadline.seconds:g} s", out_of_time=True)
-    raise told
-
-
-def _open(address: Address, source: str | None, deadline: Deadline, network: Network) -> socket.socket:
-    sock: socket.socket | None = None
-    try:
-        sock = network.socket(address.family, socket.SOCK_STREAM)
-        if source is not None:
-            _bind(sock, source)
-        if deadline.left <= 0:
-            raise TimeoutError
-        sock.settimeout(deadline.left)
-        sock.connect(address.sockaddr)
-    except OSError as error:
-        if sock is not None:
-            sock.close()
-        raise _explained(error, deadline) from None
-    except UsageError:
-        if sock is not None:
-            sock.close()
-        raise
-    return sock
-
-
-def _bind(sock: socket.socket, source: str) -> None:
-    try:
-        sock.bind((source, 0))
-    except OSError as error:
-        raise UsageError(f"argument --source: cannot connect from {source}: {_strerror(error)}") from None
-
-
-def _explained(error: OSError, deadline: Deadline) -> Failed:
-    if isinstance(error, TimeoutError):
-        # Python's own time-out has no errno; the kernel's has, and may come before ours.
-        return Failed("connect.timeout", "no answer", out_of_time=error.errno is None)
-    if error.errno in _REFUSED:
-        return Failed("connect.refused", _REFUSED[error.errno])
-    if error.errno in _RESET:
-        return Failed("connect.reset", "connection reset before the greeting")
-    if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS):
-        raise error
-    if error.errno == errno.EINVAL:  # ip-route(8): what connect(2) says of a blackhole route
-        return Failed("connect.unreachable", "a blackhole route of this machine drops the packets")
-    return Failed("connect.unreachable", _strerror(error))
-
-
-def _strerror(error: OSError) -> str:
+def strerror(error: OSError) -> str:
+    """What the operating system or OpenSSL says, for a line."""
     # OpenSSL's errors end with a place in Python's source.
     text = (error.strerror or str(error)).partition(" (_ssl.c:")[0]
     return clean(text[:1].lower() + text[1:])

@@ -1,7 +1,8 @@
 """Takes out of what a server says what it was sent as a secret: error texts like to quote the command.
 
-Imported only for ``--login``. A server that means to give the password away can always write it in another
-way, but then it has the password already; this is about the honest ones, and about logs and mails.
+For lines of the protocol; imap4.scrub is for all other texts. A server that means to give the password away
+can always write it in another way, but then it has the password already; this is about the honest ones, and
+about logs and mails. Imported only for ``--login``.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ import binascii
 import re
 from collections.abc import Iterator
 
-MASK = b"***"
+from imap4.scrub import HIDDEN
+
+MASK = HIDDEN.encode()
 
 _SHORTEST_PART = 6
 """Bytes of a secret's begin or end that are taken out too: servers cut long lines."""

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple, NoReturn
 
 from imap4 import __version__
 from imap4.check import values
-from imap4.text import clean
+from imap4.hostnames import family_of
+from imap4.text import clean, shown
 
 IMAP_PORT = 143
 IMAPS_PORT = 993
@@ -143,7 +144,7 @@ class _Parser(argparse.ArgumentParser):
     """An ArgumentParser that raises instead of printing and exiting (argparse exits 2 and 0)."""
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{clean(message, 200)} (see --help)")
+        raise UsageError(f"{shown(message, 200)} (see --help)")
 
 
 class _Help(argparse.Action):
@@ -244,7 +245,7 @@ def _add_tls(group: argparse._ArgumentGroup) -> None:
     add("--ca-file", metavar="FILE", help="trust these certificates instead of the system's")
     add(
         "--server-name",
-        type=values.server_name,
+        type=values.host,
         metavar="NAME",
         help="name in the certificate, where it is not HOST",
     )
@@ -367,24 +368,26 @@ def _target(given: str) -> tuple[str, str | None]:
         if len(given.encode("utf-8", "surrogateescape")) > 107:
             raise UsageError("argument -H/--host: the path of a Unix socket has at most 107 bytes")
         return "", given
+    bare = given
     if given.startswith("["):
-        if given.endswith("]") and values.family_of(given[1:-1]) == socket.AF_INET6:
-            return given[1:-1], None
-        raise UsageError(
-            f"argument -H/--host: {clean(given)} is no IPv6 address in brackets; -p gives the port"
-        )
-    if ":" in given and values.family_of(given) is None:
-        raise UsageError(f"argument -H/--host: {clean(given)} is no host; -p gives the port")
-    if values.family_of(given) is None and not values.is_name(given):
-        raise UsageError(f"argument -H/--host: {clean(given)} is no host name (see --help)")
-    return given, None
+        bare = given[1:-1]
+        if not given.endswith("]") or family_of(bare) != socket.AF_INET6:
+            raise UsageError(
+                f"argument -H/--host: {shown(given)} is no IPv6 address in brackets; -p gives the port"
+            )
+    elif ":" in given and family_of(given) is None:
+        raise UsageError(f"argument -H/--host: {shown(given)} is no host; -p gives the port")
+    try:
+        return values.host(bare), None
+    except argparse.ArgumentTypeError as error:
+        raise UsageError(f"argument -H/--host: {error} (see --help)") from None
 
 
 def _family(given: argparse.Namespace, host: str) -> int:
     """The address family that -4, -6, --source and a literal address leave."""
     wanted = socket.AF_INET if given.ipv4 else socket.AF_INET6 if given.ipv6 else socket.AF_UNSPEC
-    literal = values.family_of(host)
-    source = values.family_of(given.source) if given.source else None
+    literal = family_of(host)
+    source = family_of(given.source) if given.source else None
     families = {family for family in (wanted or None, literal, source) if family is not None}
     if len(families) > 1:
         raise UsageError("-H, --source, -4 and -6 name different address families")

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, ParamSpec, TypeVar
 
 from imap4.causes import Failed
-from imap4.check.connection import Connection, connect
+from imap4.check.connecting import connect
+from imap4.check.connection import Connection
 from imap4.check.options import Options
 from imap4.check.session import Session
 from imap4.deadline import Deadline
@@ -17,7 +18,7 @@ from imap4.resolver import Address, resolve, unix_address
 if TYPE_CHECKING:
     import ssl
 
-    from imap4.check.tls import End
+    from imap4.check.tls.handshake import End
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -85,7 +86,7 @@ def prepare(
 
         password = read_password(options, deadline)
     if options.tls != "none":
-        from imap4.check import tls
+        from imap4.check.tls import handshake as tls
 
         context, name = (make_context or tls.make_context)(options), tls.server_name(options)
     return Preparation(context, name, password)
@@ -206,7 +207,7 @@ class _Test:
             self.logged_out = True
 
     def _upgrade(self, session: Session) -> None:
-        from imap4.check.tls_failures import NOT_TLS
+        from imap4.check.tls.failures import NOT_TLS
 
         session.request_starttls()
         try:
@@ -219,7 +220,7 @@ class _Test:
             raise Failed(failed.cause, text) from None
 
     def _start_tls(self, connection: Connection) -> None:
-        from imap4.check import tls
+        from imap4.check.tls import handshake as tls
 
         assert self.prepared.context is not None
         which = "own" if self.options.insecure else "verified"

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import argparse
 import re
-import socket
 
-from imap4.text import clean
+from imap4.hostnames import NotAHost, family_of, lacks_zone, to_ascii
+from imap4.text import clean, shown
 
 MAX_NAME = 64
 MAX_TIMEOUT = 86400.0
@@ -18,26 +18,22 @@ TLS_VERSIONS = ("1.0", "1.1", "1.2", "1.3")
 STATES = ("ok", "warning", "critical", "unknown")
 
 
-def is_name(host: str) -> bool:
-    """Whether a resolver can be asked for it: RFC 1035 section 2.3.4 limits labels to 63 bytes."""
-    try:
-        encoded = host.encode("ascii" if host.isascii() else "idna")
-    except UnicodeError:
-        return False
-    labels = encoded.removesuffix(b".").split(b".")
-    printable = all(0x21 <= byte <= 0x7E for byte in encoded)
-    return printable and len(encoded) <= 254 and all(1 <= len(label) <= 63 for label in labels)
-
-
-def family_of(text: str) -> int | None:
-    """The family of a literal address; None for anything else."""
-    for family in (socket.AF_INET, socket.AF_INET6):
+def host(text: str) -> str:
+    """A host name or an address."""
+    if lacks_zone(text):
+        raise argparse.ArgumentTypeError(f"{shown(text)} needs its interface, as in {shown(text)}%eth0")
+    if family_of(text) is None:
         try:
-            socket.inet_pton(family, text.partition("%")[0] if family == socket.AF_INET6 else text)
-        except (OSError, ValueError):
-            continue
-        return family
-    return None
+            to_ascii(text)
+        except NotAHost as error:
+            raise argparse.ArgumentTypeError(_no_host(text, str(error))) from None
+    return text
+
+
+def _no_host(text: str, why: str) -> str:
+    if re.fullmatch(r"\$[A-Za-z0-9_:.]+\$", text):
+        why = "a macro that the monitoring engine did not replace"
+    return f"{shown(text)} is no host name and no address: {why}"
 
 
 def name(text: str) -> str:
@@ -55,17 +51,10 @@ def text(text: str) -> str:
     return text
 
 
-def server_name(text: str) -> str:
-    """A host name or an address, to be looked for in a certificate."""
-    if family_of(text) is None and not is_name(text):
-        raise argparse.ArgumentTypeError(f"{clean(text)} is no host name")
-    return text
-
-
 def port(text: str) -> int:
     """A TCP port, 1 to 65535."""
     if not re.fullmatch("[0-9]{1,5}", text) or not 1 <= int(text) <= 65535:
-        raise argparse.ArgumentTypeError(f"{clean(text)} is no port (1 to 65535)")
+        raise argparse.ArgumentTypeError(f"{shown(text)} is no port (1 to 65535)")
     return int(text)
 
 
@@ -73,19 +62,19 @@ def address(text: str) -> str:
     """A literal IPv4 or IPv6 address; brackets are taken off."""
     bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
     if family_of(bare) is None:
-        raise argparse.ArgumentTypeError(f"{clean(text)} is no IPv4 or IPv6 address")
-    return bare
+        raise argparse.ArgumentTypeError(f"{shown(text)} is no IPv4 or IPv6 address")
+    return host(bare)
 
 
 def timeout(text: str) -> tuple[float, str]:
     """``SECONDS[:STATE]``: seconds above 0, and the state where they are over."""
     number, colon, state = text.partition(":")
     if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", number):
-        raise argparse.ArgumentTypeError(f"{clean(text)} is no time in seconds, such as 10 or 2.5")
+        raise argparse.ArgumentTypeError(f"{shown(text)} is no time in seconds, such as 10 or 2.5")
     if not 0 < float(number) <= MAX_TIMEOUT:
         raise argparse.ArgumentTypeError(f"the time must be above 0 and at most {MAX_TIMEOUT:.0f} s")
     if colon and state.lower() not in STATES:
-        raise argparse.ArgumentTypeError(f"{clean(state)} is none of the states {', '.join(STATES)}")
+        raise argparse.ArgumentTypeError(f"{shown(state)} is none of the states {', '.join(STATES)}")
     return float(number), state.lower() if colon else "critical"
 
 
@@ -94,10 +83,10 @@ def threshold(text: str) -> str:
     number = r"-?[0-9]{1,9}(?:\.[0-9]{1,9})?"
     match = re.fullmatch(rf"@?(?:(?P<start>{number}|~):)?(?P<end>{number})?", text)
     if not match or text in ("", "@") or (match["start"] == "~" and match["end"] is None):
-        raise argparse.ArgumentTypeError(f"{clean(text)} is no range such as 10, 10:, ~:10, 10:20 or @10:20")
+        raise argparse.ArgumentTypeError(f"{shown(text)} is no range such as 10, 10:, ~:10, 10:20 or @10:20")
     start, end = match["start"] or "0", match["end"]
     if start != "~" and end is not None and float(start) > float(end):
-        raise argparse.ArgumentTypeError(f"{clean(text)}: the range ends before it starts")
+        raise argparse.ArgumentTypeError(f"{shown(text)}: the range ends before it starts")
     return text
 
 
@@ -106,21 +95,21 @@ def regex(text: str) -> str:
     try:
         re.compile(text)
     except (re.error, RecursionError, OverflowError) as error:
-        raise argparse.ArgumentTypeError(f"{clean(text)} is no regular expression: {error}") from None
+        raise argparse.ArgumentTypeError(f"{shown(text)} is no regular expression: {error}") from None
     return text
 
 
 def capability(text: str) -> str:
     """A capability's name, in capitals (an atom: RFC 9051 section 9)."""
     if not re.fullmatch(r"""[^\x00-\x20\x7f-\U0010ffff(){%*"\\\]]+""", text):
-        raise argparse.ArgumentTypeError(f"{clean(text)} is no capability name")
+        raise argparse.ArgumentTypeError(f"{shown(text)} is no capability name")
     return text.upper()
 
 
 def days(text: str) -> tuple[float, float | None]:
     """``DAYS[,DAYS]``: the limits for WARNING and, not larger, for CRITICAL."""
     if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?(,[0-9]{1,6}(\.[0-9]{1,6})?)?", text):
-        raise argparse.ArgumentTypeError(f"{clean(text)} is no number of days, or two, such as 30 or 30,14")
+        raise argparse.ArgumentTypeError(f"{shown(text)} is no number of days, or two, such as 30 or 30,14")
     warning, _, critical = text.partition(",")
     if critical and float(critical) > float(warning):
         raise argparse.ArgumentTypeError(
@@ -132,14 +121,14 @@ def days(text: str) -> tuple[float, float | None]:
 def descriptor(text: str) -> int:
     """The number of a file descriptor."""
     if not re.fullmatch("[0-9]{1,6}", text):
-        raise argparse.ArgumentTypeError(f"{clean(text)} is no file descriptor")
+        raise argparse.ArgumentTypeError(f"{shown(text)} is no file descriptor")
     return int(text)
 
 
 def folder(text: str) -> str:
     """The path of a folder, from the root: engines run checks in a folder of their own choice."""
     if not text.startswith("/") or "\0" in text:
-        raise argparse.ArgumentTypeError(f"{clean(text)} is no path that begins with /")
+        raise argparse.ArgumentTypeError(f"{shown(text)} is no path that begins with /")
     return text
 
 
@@ -153,5 +142,5 @@ def identity(text: str) -> str:
 def depth(text: str) -> int:
     """How many downtimes there are. An engine that knows none may leave its macro empty."""
     if not re.fullmatch("[0-9]{0,9}", text):
-        raise argparse.ArgumentTypeError(f"{clean(text)} is no number of downtimes")
+        raise argparse.ArgumentTypeError(f"{shown(text)} is no number of downtimes")
     return int(text or 0)

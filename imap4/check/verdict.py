@@ -110,7 +110,9 @@ class Imap4Test(Resource):  # type: ignore[misc]
         else:
             yield from self._phases(self.results[0], ("resolve",))
             for result in self.results:
-                yield self._seconds(f"time_{result.address}", result.seconds, "phase")
+                # Icinga 2 takes "::" in a label for the plugin's name before it (check_multi's way).
+                label = f"time_{result.address.replace(':', '-')}"
+                yield self._seconds(label, result.seconds, "phase")
         days = [result.days_left for result in self.results if result.days_left is not None]
         if days:
             yield Metric("certificate", min(days), context="certificate")

@@ -45,7 +45,7 @@ def locate(machine: str, port: int | None, deadline: Deadline) -> Target:
         if not is_netbios_name(machine):
             raise NameNotFound(told) from None
         return Target(machine, lookup(machine, deadline), port)
-    except UnicodeError:
+    except ValueError:
         raise UsageError(f"{machine!r} is not the name of a machine") from None
     except OSError as error:
         raise NameNotResolved(f"{machine}: this host could not ask for it: {error.strerror}") from None

@@ -124,7 +124,7 @@ def test_bash_completes_commands_engines_and_options(capsys: pytest.CaptureFixtu
 def test_the_dashboard_is_json_and_reads_what_the_writer_writes() -> None:
     dashboard = json.loads((CONTRIB / "grafana" / "imap4.json").read_text())
     queries = [target["target"] for panel in dashboard["panels"] for target in panel["targets"]]
-    assert len(queries) == 8
+    assert len(queries) == 11
     writer = (CONTRIB / "icinga2" / "statistics.conf").read_text()
     assert "icinga2.$host.name$.services.$service.name$.$service.check_command$" in writer
     assert all("icinga2.$host.services.$service.*.perfdata." in query for query in queries)

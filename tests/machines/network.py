@@ -45,6 +45,10 @@ BLACKHOLE4 = "198.51.100.2"
 """The machine's own routes drop packets to it."""
 PROHIBITED4 = "198.51.100.3"
 """The machine's own routes forbid it."""
+REJECTED4, REJECTED6 = "192.0.2.8", "2001:db8::8"
+"""A firewall rejects it as unreachable, as if it were the port."""
+FORBIDDEN4 = "192.0.2.9"
+"""A firewall says that it is forbidden."""
 FULL4 = "192.0.2.7"
 """Listens, but its queue of connections is full."""
 
@@ -60,7 +64,8 @@ NAMES = {
     "mixed.test": (GOOD6, REFUSING4),
     "three.test": (GOOD6, LOST6, BYE4),
     "source.test": (SOURCE_ONLY4, GOOD6),
-    "münchen.test".encode("idna").decode(): (GOOD4,),
+    "xn--mnchen-3ya.test": (GOOD4,),
+    "xn--strae-oqa.test": (GOOD4,),
 }
 
 # dnsmasq sends questions about these zones on: to a port that never answers, and to one that says SERVFAIL.
@@ -85,13 +90,22 @@ ip address add {SILENT4}/32 dev lo
 ip address add {SOURCE_ONLY4}/32 dev lo
 ip address add {OTHER4}/32 dev lo
 ip address add {FULL4}/32 dev lo
+ip address add {REJECTED4}/32 dev lo
+ip address add {FORBIDDEN4}/32 dev lo
+ip address add {REJECTED6}/128 dev lo nodad
 ip address add {GOOD6}/128 dev lo nodad
 ip address add {REFUSING6}/128 dev lo nodad
 ip route add {LOST4}/32 dev lo
-ip route add {LOST6}/128 dev lo
+ip address add {LOST6}/128 dev lo nodad
 ip route add unreachable {UNREACHABLE4}/32
 ip route add blackhole {BLACKHOLE4}/32
 ip route add prohibit {PROHIBITED4}/32
+nft add table inet test
+nft add chain inet test input {{ type filter hook input priority 0 ; }}
+nft add rule inet test input ip6 daddr {LOST6} drop
+nft add rule inet test input ip daddr {REJECTED4} tcp dport {PORT} reject with icmp type port-unreachable
+nft add rule inet test input ip6 daddr {REJECTED6} tcp dport {PORT} reject with icmpv6 type port-unreachable
+nft add rule inet test input ip daddr {FORBIDDEN4} tcp dport {PORT} reject with icmp type admin-prohibited
 """
 
 

@@ -17,7 +17,7 @@ GRACE = 0.5
 
 # The plugin guidelines: label=value[UOM];warn;crit;min;max. Every time has the unit and its limits.
 # A label that has more than letters, digits and _ is in quotes.
-_TIME = re.compile(r"('?[a-z_0-9.:]+'?)=[0-9]+\.[0-9]{6}s;[^; ]*;[^; ]*;0;([0-9.]+)")
+_TIME = re.compile(r"('?[a-z_0-9.-]+'?)=[0-9]+\.[0-9]{6}s;[^; ]*;[^; ]*;0;([0-9.]+)")
 _DAYS = re.compile(r"(certificate)=-?[0-9]+\.[0-9]{2}(;[0-9.:]*){0,2}")
 
 

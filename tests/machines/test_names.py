@@ -11,6 +11,7 @@ import pytest
 
 from tests.machines.network import (
     BLACKHOLE4,
+    FORBIDDEN4,
     FULL4,
     GOOD4,
     GOOD6,
@@ -20,6 +21,8 @@ from tests.machines.network import (
     PROHIBITED4,
     REFUSING4,
     REFUSING6,
+    REJECTED4,
+    REJECTED6,
     SILENT4,
     SOURCE_ONLY4,
     UNREACHABLE4,
@@ -87,6 +90,11 @@ def test_name_outside_ascii_is_tested(net: Network) -> None:
     assert check(net, "-H", "münchen.test", locale="C.UTF-8")[:3] == ok("münchen.test")
 
 
+def test_name_is_looked_up_by_idna_2008(net: Network) -> None:
+    # By the IDNA of 2003 it would be strasse.test, which somebody else may have.
+    assert check(net, "-H", "straße.test", locale="C.UTF-8")[:3] == ok("straße.test")
+
+
 def test_name_with_the_dot_of_the_root_is_tested(net: Network) -> None:
     assert check(net, "-H", "good.test.")[:3] == ok("good.test.")
 
@@ -114,6 +122,32 @@ def test_address_that_never_answers_is_critical_in_time(net: Network, address: s
 def test_address_without_a_way_to_it_is_critical(net: Network, address: str, problem: str) -> None:
     result = check(net, "-H", address)
     assert result[:3] == critical(address, f"{problem} [connect.unreachable]", "time resolve")
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        (REJECTED4, "port unreachable"),
+        (REJECTED6, "port unreachable"),
+        (FORBIDDEN4, "administratively prohibited"),
+    ],
+)
+def test_firewall_that_rejects_is_not_told_as_refused(net: Network, address: str, said: str) -> None:
+    shown = f"[{address}]" if ":" in address else address
+    problem = f"{said} (ICMP from {address}) [connect.unreachable]"
+    assert check(net, "-H", address)[:3] == critical(shown, problem, "time resolve")
+
+
+@pytest.mark.parametrize("address", [REFUSING4, REFUSING6])
+def test_machine_without_the_service_refuses(net: Network, address: str) -> None:
+    shown = f"[{address}]" if ":" in address else address
+    problem = "connection refused [connect.refused]"
+    assert check(net, "-H", address)[:3] == critical(shown, problem, "time resolve")
+
+
+def test_interface_that_is_not_there_is_told(net: Network) -> None:
+    problem = "this machine has no interface eth7 [connect.unreachable]"
+    assert check(net, "-H", "fe80::1%eth7")[:3] == critical("[fe80::1%eth7]", problem, "time")
 
 
 def test_silent_server_is_critical_in_time(net: Network) -> None:
@@ -182,7 +216,7 @@ def test_name_server_that_never_answers_can_be_unknown(net: Network) -> None:
 def test_all_good_addresses_are_ok(net: Network) -> None:
     result = check(net, "-H", "good.test", "--all-addresses")
     line = "IMAP4 OK - good.test:143 2 of 2 addresses OK"
-    assert result[:3] == (0, line, f"time resolve time_{GOOD6} time_{GOOD4}")
+    assert result[:3] == (0, line, f"time resolve time_{dashed(GOOD6)} time_{GOOD4}")
     assert lines(result) == [
         f"[{GOOD6}]:143: OK, greeting in T s, logged out",
         f"{GOOD4}:143: OK, greeting in T s, logged out",
@@ -192,7 +226,7 @@ def test_all_good_addresses_are_ok(net: Network) -> None:
 def test_one_refusing_address_among_all_is_critical(net: Network) -> None:
     result = check(net, "-H", "mixed.test", "--all-addresses")
     problem = f"{REFUSING4}:143 connection refused, 1 of 2 addresses OK [connect.refused]"
-    perfdata = f"time resolve time_{GOOD6} time_{REFUSING4}"
+    perfdata = f"time resolve time_{dashed(GOOD6)} time_{REFUSING4}"
     assert result[:3] == critical("mixed.test", problem, perfdata)
     assert lines(result) == [
         f"[{GOOD6}]:143: OK, greeting in T s, logged out",
@@ -214,13 +248,18 @@ def test_every_address_is_told_and_each_has_all_the_time(net: Network) -> None:
 def test_dead_addresses_are_named_each(net: Network) -> None:
     result = check(net, "-H", "lost.test", "--all-addresses")
     problem = f"[{LOST6}]:143 no connection within 0.8 s, 0 of 2 addresses OK [connect.timeout]"
-    perfdata = f"time resolve time_{LOST6} time_{LOST4}"
+    perfdata = f"time resolve time_{dashed(LOST6)} time_{LOST4}"
     assert result[:3] == critical("lost.test", problem, perfdata)
 
 
 def test_all_addresses_of_one_family_only(net: Network) -> None:
     result = check(net, "-H", "mixed.test", "--all-addresses", "-6")
     assert result[:3] == ok("mixed.test")
+
+
+def dashed(address: str) -> str:
+    """An address as the perfdata's label has it: Icinga 2 cuts labels at ``::``."""
+    return address.replace(":", "-")
 
 
 def lines(result: Run) -> list[str]:

@@ -47,6 +47,12 @@ def test_one_file_plugin_speaks_tls(pyz: Path) -> None:
     assert (code, errors) == (2, "")
 
 
+def test_one_file_plugin_knows_names_outside_ascii(pyz: Path) -> None:
+    code, output, errors = check(pyz, "-H", "straße.invalid", "-t", "5", "-v")
+    assert output.startswith("IMAP4 CRITICAL - straße.invalid:143 name not ")
+    assert (code, errors) == (2, "")
+
+
 def test_one_file_plugin_refuses_wrong_use(pyz: Path) -> None:
     assert check(pyz) == (
         3,

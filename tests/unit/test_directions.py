@@ -23,6 +23,7 @@ FORBIDDEN = [
     ("imap4/check/protocol.py", "imap4"),
     ("imap4/check/connection.py", "imap4.check.probe"),
     ("imap4/check/connection.py", "imap4.check.session"),
+    ("imap4/check/connection.py", "imap4.check.connecting"),
     ("imap4/check/session.py", "imap4.check.probe"),
     ("imap4/check/probe.py", "imap4.check.verdict"),
     # Of what starts with the worker, only the sweep knows definitions.

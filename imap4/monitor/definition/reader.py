@@ -82,7 +82,7 @@ def _recovery(section: Section) -> Recovery:
     # Windows' service names have spaces, brackets and dollar signs.
     service = checks.matching(r"[^\s/\"'-][^/\"']*", "a service's name")
     recovery = Recovery(
-        machine=section.value("machine", values.MACHINE, ""),
+        machine=section.value("machine", values.machine, ""),
         credential=section.value("credential", values.NAME, ""),
         services=section.value("services", checks.listed(service), ()),
         verify=section.value("verify", checks.boolean, True),

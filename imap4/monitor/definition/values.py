@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from imap4.hostnames import NotAHost, family_of, lacks_zone, to_ascii
 from imap4.monitor.definition import checks
 from imap4.monitor.definition.checks import Bad
 from imap4.monitor.model import AlertRange, Contact, object_name
@@ -30,13 +31,32 @@ def address(value: Any) -> str:
             port = f" and port = {url[2]}" if url[2] else ""
             raise Bad(f'{checks.shown(value)}: write the name alone, address = "{url[1]}"{port}') from None
         raise error
-    return found
+    return found if found.startswith("/") else _host(found, found.strip("[]"))
 
 
-MACHINE = checks.matching(
+def _host(value: str, bare: str) -> str:
+    if lacks_zone(bare):
+        raise Bad(f"{checks.shown(value)} needs its interface, as in {bare}%eth0")
+    if family_of(bare) is None:
+        try:
+            to_ascii(bare)
+        except NotAHost as error:
+            raise Bad(f"{checks.shown(value)}: {error}") from None
+    return value
+
+
+_MACHINE = checks.matching(
     r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_.])?|[0-9A-Fa-f]*:[0-9A-Fa-f:.]*",
     "an FQDN, a NetBIOS name or an IP address",
 )
+
+
+def machine(value: Any) -> str:
+    """An FQDN, a NetBIOS name or an IP address."""
+    found: str = _MACHINE(value)
+    return _host(found, found)
+
+
 NAME = checks.text(64)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import stat
 import sys
 import time
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from imap4.check.options import HelpWanted, Options, UsageError, parse_arguments
+from imap4.hostnames import family_of
 from imap4.text import usage_line
 from imap4.worker.jobs.command_line import split
 from imap4.worker.jobs.templates import Templates
@@ -90,7 +90,7 @@ class Planner:
         return Plan(
             words[0],
             options,
-            names=options.unix_path is None and not _is_literal(options.host),
+            names=options.unix_path is None and family_of(options.host) is None,
             files=options.login or options.tls != "none",
             templates=Templates(options),
         )
@@ -101,14 +101,6 @@ def _runs_here(options: Options) -> bool:
     # A pattern with repeats can take long on a text that was made for it, and all others would wait.
     slow_pattern = options.expect is not None and any(sign in options.expect for sign in "*+?{")
     return options.password_fd is None and not slow_pattern
-
-
-def _is_literal(host: str) -> bool:
-    try:
-        socket.getaddrinfo(host, None, flags=socket.AI_NUMERICHOST)
-    except (OSError, UnicodeError):
-        return False
-    return True
 
 
 def _only_macros(environment: bytes) -> bool:
@@ -125,7 +117,7 @@ class _Programs:
         beside = (Path(program).parent / "check_imap4" for program in (sys.argv[0], sys.executable))
         paths = (package.parent / "check_imap4.py", *beside, *map(Path, more))
         self._ours = {os.path.realpath(path) for path in paths if os.path.exists(path)}
-        self._code = sorted(map(str, [*package.glob("*.py"), *(package / "check").glob("*.py")]))
+        self._code = sorted(map(str, [*package.glob("*.py"), *(package / "check").rglob("*.py")]))
         self._loaded = self._state()
         self._known: dict[bytes, bool] = {}
         self._known_until = 0.0

@@ -7,9 +7,9 @@ import ssl
 import time
 from typing import NamedTuple
 
-from imap4.check import tls
 from imap4.check.options import Options
 from imap4.check.probe import Preparation, prepare
+from imap4.check.tls import handshake as tls
 from imap4.deadline import Deadline
 
 _MAX_AGE = 30.0

@@ -20,7 +20,7 @@ from cryptography.x509.oid import NameOID
 
 from imap4 import trust
 from imap4.check.options import parse_arguments
-from imap4.check.tls import make_context
+from imap4.check.tls.handshake import make_context
 from recovery.model import Credential, Target
 from recovery.transports.winrm.wire import tls_context
 

@@ -11,8 +11,12 @@ from nagiosplugin import Range
 
 import check_imap4
 from imap4.check.options import HelpWanted, UsageError, parse_arguments
+from imap4.check.tls.handshake import server_name
+from imap4.hostnames import to_ascii
 
 SEE = " (see --help)"
+LABELS = "between its dots, a name has 1 to 63 letters, digits, - or _"
+NUMBERS = "an IPv4 address is four numbers up to 255, without leading zeros"
 NEEDS_TLS = "needs --tls or --starttls" + SEE
 
 WRONG = [
@@ -21,9 +25,39 @@ WRONG = [
     (["-H", "a\0b"], "argument -H/--host: an empty name, or one with a NUL, is no host" + SEE),
     (["-H", "mail:143"], "argument -H/--host: mail:143 is no host; -p gives the port"),
     (["-H", "[mail]"], "argument -H/--host: (mail) is no IPv6 address in brackets; -p gives the port"),
-    (["-H", "a..b"], "argument -H/--host: a..b is no host name" + SEE),
-    (["-H", "a b"], "argument -H/--host: a b is no host name" + SEE),
-    (["-H", "x" * 64], f"argument -H/--host: {'x' * 64} is no host name" + SEE),
+    (["-H", "a..b"], "argument -H/--host: a..b is no host name and no address: " + LABELS + SEE),
+    (["-H", "a b"], "argument -H/--host: a b is no host name and no address: " + LABELS + SEE),
+    *(
+        (["-H", host], f"argument -H/--host: {host} is no host name and no address: {NUMBERS}{SEE}")
+        for host in ("127.0.0.010", "0x7f.1", "2130706433", "127.1", "1.2.3.4.", "256.1.1.1", "0x7f000001")
+    ),
+    (["-H", "mail;reboot"], f"argument -H/--host: mail;reboot is no host name and no address: {LABELS}{SEE}"),
+    (["-H", "fe80::1"], "argument -H/--host: fe80::1 needs its interface, as in fe80::1%eth0" + SEE),
+    (["-H", "[ff02::1]"], "argument -H/--host: ff02::1 needs its interface, as in ff02::1%eth0" + SEE),
+    (
+        ["-H", "x", "--source", "fe80::1"],
+        "argument --source: fe80::1 needs its interface, as in fe80::1%eth0" + SEE,
+    ),
+    (
+        ["-H", "x", "-S", "--server-name", "127.1"],
+        f"argument --server-name: 127.1 is no host name and no address: {NUMBERS}{SEE}",
+    ),
+    (
+        ["-H", "$HOSTADDRESS$"],
+        "argument -H/--host: $HOSTADDRESS$ is no host name and no address: "
+        "a macro that the monitoring engine did not replace" + SEE,
+    ),
+    (["-H", "x", "-p", "143\r"], "argument -p/--port: 143\\r is no port (1 to 65535)" + SEE),
+    (
+        ["-H", "mail.example.org\r"],
+        f"argument -H/--host: mail.example.org\\r is no host name and no address: {LABELS}{SEE}",
+    ),
+    (["-H", "x", "$ARG1$"], "unrecognized arguments: $ARG1$" + SEE),
+    (
+        ["-H", "x", "-w", "$(reboot)$"],
+        "argument -w/--warning: (reboot) is no range such as 10, 10:, ~:10, 10:20 or @10:20" + SEE,
+    ),
+    (["-H", "x" * 64], f"argument -H/--host: {'x' * 64} is no host name and no address: " + LABELS + SEE),
     (["-H", "/" + "x" * 107], "argument -H/--host: the path of a Unix socket has at most 107 bytes"),
     (["-H", "x", "--nonsense"], "unrecognized arguments: --nonsense" + SEE),
     (["-H", "x", "--time", "3"], "unrecognized arguments: --time 3" + SEE),
@@ -45,7 +79,7 @@ WRONG = [
     ),
     (
         ["-H", "x", "-w", ""],
-        "argument -w/--warning: is no range such as 10, 10:, ~:10, 10:20 or @10:20" + SEE,
+        "argument -w/--warning: an empty word is no range such as 10, 10:, ~:10, 10:20 or @10:20" + SEE,
     ),
     (["-H", "x", "--critical=--"], "--critical=: -- is no value" + SEE),
     (["-H", "x", "-w--"], "-w: -- is no value" + SEE),
@@ -75,7 +109,10 @@ WRONG = [
     (["-H", "/s", "-S"], "TLS over a Unix socket needs --server-name or --insecure" + SEE),
     (["-H", "x", "--ca-file", "f"], f"--ca-file {NEEDS_TLS}"),
     (["-H", "x", "--server-name", "n"], f"--server-name {NEEDS_TLS}"),
-    (["-H", "x", "-S", "--server-name", ".x"], "argument --server-name: .x is no host name" + SEE),
+    (
+        ["-H", "x", "-S", "--server-name", ".x"],
+        "argument --server-name: .x is no host name and no address: " + LABELS + SEE,
+    ),
     (["-H", "x", "--client-cert", "f"], f"--client-cert {NEEDS_TLS}"),
     (["-H", "x", "-D", "30"], f"--certificate {NEEDS_TLS}"),
     (["-H", "x", "--insecure"], "--insecure needs --tls, --starttls or --login" + SEE),
@@ -164,6 +201,34 @@ def test_source_decides_the_family_of_a_name() -> None:
     assert parse_arguments(["-H", "x", "--source", "[::1]"]).family == socket.AF_INET6
     assert parse_arguments(["-H", "x", "--source", "127.0.0.2"]).family == socket.AF_INET
     assert parse_arguments(["-H", "x"]).family == socket.AF_UNSPEC
+
+
+@pytest.mark.parametrize(
+    ("name", "encoded"),
+    [
+        ("straße.example", "xn--strae-oqa.example"),
+        ("Bücher.example", "xn--bcher-kva.example"),
+        ("βόλος.example", "xn--nxasmm1c.example"),
+        ("mail_1.example.", "mail_1.example."),
+    ],
+)
+def test_name_is_encoded_by_idna_2008(name: str, encoded: str) -> None:
+    assert to_ascii(name) == encoded
+
+
+def test_name_for_a_certificate_is_encoded_by_idna_2008() -> None:
+    assert server_name(parse_arguments(["-H", "straße.example", "-S"])) == "xn--strae-oqa.example"
+
+
+def test_invisible_characters_of_a_host_are_shown() -> None:
+    with pytest.raises(UsageError, match=r"a\\u2028b.example is no host name and no address: not a name"):
+        parse_arguments(["-H", "a\u2028b.example"])
+
+
+@pytest.mark.parametrize("name", ["1\uff127.0.0.010", "\uff12130706433"])
+def test_full_width_numbers_are_no_way_around(name: str) -> None:
+    with pytest.raises(UsageError, match="four numbers"):
+        parse_arguments(["-H", name])
 
 
 def test_name_in_another_alphabet_is_taken() -> None:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 
 from imap4.causes import Failed
-from imap4.check.certificate import Certificate
+from imap4.check.tls.certificate import Certificate
 from imap4.text import clean
 
 # X509_V_ERR_... codes: openssl-verification-options(1), x509_vfy.h of OpenSSL 3.

@@ -10,9 +10,10 @@ from typing import Any, NamedTuple, NoReturn
 
 from imap4 import secrets
 from imap4.causes import Failed
-from imap4.check.certificate import read
 from imap4.check.options import Options, UsageError
+from imap4.check.tls.certificate import read
 from imap4.deadline import Deadline
+from imap4.hostnames import to_ascii
 from imap4.text import clean
 
 _LEGACY_SERVER_CONNECT = 0x4
@@ -89,7 +90,9 @@ def server_name(options: Options) -> str | None:
     """The name to ask for and to find in the certificate; None where there is none to ask for."""
     name = options.server_name or options.host
     # Neither an IPv6 zone nor the dot of an absolute name is part of what a certificate says.
-    return name.partition("%")[0].removesuffix(".") or None
+    name = name.partition("%")[0].removesuffix(".")
+    # Python itself would encode it by IDNA 2003.
+    return (name if name.isascii() else to_ascii(name)) or None
 
 
 def wrap(context: ssl.SSLContext, sock: socket.socket, name: str | None) -> ssl.SSLSocket:
@@ -118,7 +121,7 @@ def shake_hands(sock: Any, deadline: Deadline) -> None:
             "tls.timeout", f"TLS handshake not done within {deadline.seconds:g} s", out_of_time=True
         ) from None
     except ssl.SSLCertVerificationError as error:
-        from imap4.check.tls_failures import untrusted
+        from imap4.check.tls.failures import untrusted
 
         raise untrusted(error, [found for der in _sent(sock) if (found := read(der))]) from None
     except OSError as error:
@@ -136,9 +139,9 @@ def explained(error: OSError, sock: Any) -> Failed | None:
     # A closed connection is one of these two, which differs with the version of OpenSSL, or a reset.
     if not isinstance(error, ssl.SSLError) or hung_up(error):
         return None
-    from imap4.check import tls_failures
+    from imap4.check.tls import failures
 
-    return tls_failures.explained(error, getattr(sock.context, "shows_certificate", False), bool(_sent(sock)))
+    return failures.explained(error, getattr(sock.context, "shows_certificate", False), bool(_sent(sock)))
 
 
 def hung_up(error: OSError) -> bool:

@@ -1,0 +1,1 @@
+"""TLS in the check: the handshake, the certificates, and what went wrong in words."""
