@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 import signal
 
@@ -14,6 +13,7 @@ from recovery.model import CommandResult, Ended, Outcome, StepListener, Verdict
 from recovery.platforms.account import account as account_of
 from recovery.requests import ProcessRequest
 from recovery.transports.link import Connect, Link, refuse_without_privilege
+from recovery.transports.sudoers import line_for_process, refuse_open_program
 
 # A process of root cannot be ended by the account that asked for it, so timeout(1) goes with it through
 # sudo. The variables' names go to sudo, never their values: a command line can be read by everybody.
@@ -58,9 +58,12 @@ def run(
     with Link(connect, become=become) as link:
         result = _carry_out(link, request, deadline)
         if become and result.exit_status == 1 and not result.stdout:
-            refuse_without_privilege(
-                result, link, lambda account: [sudoers_line(account, request)], deadline, only_sudo=True
-            )
+
+            def lines(account: str) -> list[str]:
+                refuse_open_program(link, request, deadline)
+                return [line_for_process(account, request)]
+
+            refuse_without_privilege(result, link, lines, deadline, only_sudo=True)
     story.after = facts(result)
     summary, done = judge(result, request)
     story.proof = _ending(result)
@@ -139,16 +142,6 @@ def judge(result: CommandResult, request: ProcessRequest) -> tuple[str, bool]:
     said = f": {lines[-1][:200]}" if lines else ""
     left = ", but some of its processes, which are another account's, still run" if result.unstoppable else ""
     return f"{name}{why} failed after {in_time(result.seconds)} ({ending}{left}){said}", False
-
-
-def sudoers_line(account: str, request: ProcessRequest) -> str:
-    """The line of sudoers(5), for sudo 1.9.10 or newer, that allows exactly this command as root.
-
-    A regular expression, because the time-out before the command is another one every time.
-    """
-    tags = "NOPASSWD: SETENV:" if request.environment else "NOPASSWD:"
-    words = re.sub(r"([][\\.^$*+?(){}|])", r"\\\1", " ".join(request.arguments)).replace("#", r"\#")
-    return f"{account} ALL=(root) {tags} /usr/bin/timeout ^-k 2 [0-9]+ {words}$"
 
 
 def _ending(result: CommandResult) -> str:

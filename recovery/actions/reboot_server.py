@@ -13,7 +13,8 @@ from recovery.model import Ended, Outcome, StepListener, Verdict
 from recovery.platforms import MachineFacts, Platform, RebootUnderWay
 from recovery.platforms.detect import detect
 from recovery.requests import RebootRequest
-from recovery.transports.link import Connect, Link, refuse_without_privilege, sudoers_lines
+from recovery.transports.link import Connect, Link, refuse_without_privilege
+from recovery.transports.sudoers import lines_for
 
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 15.0
@@ -118,7 +119,7 @@ def _ask(link: Link, platform: Platform, deadline: Deadline, story: Story) -> No
     story.tell("reboot", "asked for a clean reboot")
     result = platform.reboot(link, deadline=deadline.share(30))
     commands = platform.commands((), reboot=True)
-    refuse_without_privilege(result, link, lambda account: sudoers_lines(account, commands), deadline)
+    refuse_without_privilege(result, link, lambda account: lines_for(account, commands), deadline)
     if result.ended is not Ended.EXITED:
         # That may be the reboot itself, or not: only the facts afterwards count.
         story.tell("reboot", f"{result.ended.value}: not known yet whether it was begun")

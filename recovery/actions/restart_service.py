@@ -24,7 +24,8 @@ from recovery.model import Ended, Outcome, StepListener, Verdict
 from recovery.platforms import Platform, ServiceFacts
 from recovery.platforms.detect import detect
 from recovery.requests import RestartRequest
-from recovery.transports.link import Connect, Link, refuse_without_privilege, sudoers_lines
+from recovery.transports.link import Connect, Link, refuse_without_privilege
+from recovery.transports.sudoers import lines_for
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ def _restart(
     story.tell("restart", " ".join([*names, *(["with", *running] if running else [])]))
     result = platform.restart(link, names, running, alone=not request.dependents, deadline=deadline)
     commands = platform.commands(names, running, alone=not request.dependents)
-    refuse_without_privilege(result, link, lambda account: sudoers_lines(account, commands), deadline)
+    refuse_without_privilege(result, link, lambda account: lines_for(account, commands), deadline)
     if result.ended is Ended.LINK_LOST:
         # It may have been done or not; the facts will tell.
         story.tell("restart", "the link was lost; looking again")
@@ -179,7 +180,7 @@ def _bring_back(
             story.tell("dependents", f"did not come back, starting: {', '.join(missing)}")
             result = platform.start(link, missing, deadline=deadline)
             commands = platform.commands((), missing)
-            lines = partial(sudoers_lines, commands=commands)
+            lines = partial(lines_for, commands=commands)
             refuse_without_privilege(result, link, lines, deadline)
             asked += missing
         elif all(f.running and not f.busy for f in facts):

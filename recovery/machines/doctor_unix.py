@@ -14,10 +14,11 @@ from recovery.machines.interface import DoctorFinding
 from recovery.model import Credential, Target
 from recovery.platforms import Platform
 from recovery.platforms.detect import detect
-from recovery.transports.link import Link, sudoers_lines
+from recovery.transports.link import Link
 from recovery.transports.ssh.known_hosts import KnownHosts, fingerprint, host_name
 from recovery.transports.ssh.login import load_key
 from recovery.transports.ssh.transport import DEFAULT_PORT, SshTransport, open_connection
+from recovery.transports.sudoers import lines_for
 
 _SKEW_SECONDS = 5.0
 # "sudo -l COMMAND" tells whether it would be allowed, and does not run it.
@@ -137,7 +138,7 @@ def _privilege(
     if number == "0":
         return [DoctorFinding(True, "privilege", "the account is root: a lesser one with sudo would do")]
     commands = platform.commands(services, dependents, reboot="reboot-server" in credential.actions)
-    lines = "\n".join(sudoers_lines(account, commands))
+    lines = "\n".join(lines_for(account, commands))
     listing = [DoctorFinding(True, "sudoers", lines)] if lines else []
     if not credential.become:
         remedy = "set --become for the credential, and add the sudoers lines"
@@ -147,7 +148,7 @@ def _privilege(
         ]
     missing = [c for c in commands if link.ask(_MAY, c, deadline=deadline).strip() != "yes"]
     if missing:
-        remedy = "add (visudo):\n" + "\n".join(sudoers_lines(account, missing))
+        remedy = "add (visudo):\n" + "\n".join(lines_for(account, missing))
         detail = (
             f"sudo does not let {account} run {len(missing)} of {len(commands)} commands without a password"
         )

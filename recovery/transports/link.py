@@ -27,6 +27,10 @@ _REFUSED = re.compile(
 )
 
 
+class NoLine(Exception):
+    """No line of sudoers would allow just this command: the text says why, and what to do instead."""
+
+
 class Link:
     """Runs scripts on one machine; makes a connection when it needs one.
 
@@ -123,16 +127,6 @@ class Link:
         self.drop()
 
 
-def sudoers_lines(account: str, commands: Sequence[Sequence[str]]) -> list[str]:
-    """Lines of sudoers(5) that allow ``account`` exactly ``commands`` as root, without a password."""
-    return [f"{account} ALL=(root) NOPASSWD: {_sudoers_command(command)}" for command in commands]
-
-
-def _sudoers_command(command: Sequence[str]) -> str:
-    # sudoers(5): these characters have a meaning in arguments unless escaped.
-    return " ".join(re.sub(r"([\\,:=*?\[\]! ])", r"\\\1", word) for word in command)
-
-
 def refuse_without_privilege(
     result: CommandResult,
     link: Link,
@@ -144,7 +138,8 @@ def refuse_without_privilege(
     """Raise if ``result`` shows that the account may not do as root what it tried.
 
     Args:
-        lines_for: from the account's name on the machine, the sudoers lines that would allow it.
+        lines_for: from the account's name on the machine, the sudoers lines that would allow it; or
+            NoLine.
         only_sudo: whether only a refusal by sudo itself counts, not one that the command met.
 
     Raises:
@@ -155,7 +150,10 @@ def refuse_without_privilege(
         return
     said = result.stderr.decode("utf-8", "replace").strip().splitlines()[0]
     account = link.ask("id -un", deadline=deadline).strip()
-    remedy = f"add to its sudoers (visudo): {'; '.join(lines_for(account))}"
+    try:
+        remedy = f"add to its sudoers (visudo): {'; '.join(lines_for(account))}"
+    except NoLine as error:
+        remedy = str(error)
     if link.become:
         raise PrivilegeMissing(f"sudo on the machine said '{said}': {remedy}")
     raise PrivilegeMissing(f"the machine said '{said}': log in as root, or use --become and {remedy}")

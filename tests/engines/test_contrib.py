@@ -14,7 +14,7 @@ from imap4.monitor.cli import main
 from imap4.monitor.engines.command_lines import Programs
 from imap4.monitor.engines.icinga2 import objects as icinga2
 from recovery.platforms.systemd import Systemd
-from recovery.transports.link import sudoers_lines
+from recovery.transports.sudoers import lines_for
 from tests.engines import icinga, nagios_core
 
 CONTRIB = Path(__file__).parents[2] / "contrib"
@@ -137,7 +137,7 @@ def test_sudo_takes_the_example_which_is_what_the_doctor_prints() -> None:
         ["/usr/sbin/visudo", "-c", "-f", "-"], input=example.read_text(), capture_output=True, text=True
     )
     assert (checked.returncode, checked.stdout) == (0, "stdin: parsed OK\n"), checked.stderr
-    printed = sudoers_lines("recovery", Systemd().commands(["dovecot.service"]))
-    printed += sudoers_lines("recovery-reboot", Systemd().commands((), reboot=True))
+    printed = lines_for("recovery", Systemd().commands(["dovecot.service"]))
+    printed += lines_for("recovery-reboot", Systemd().commands((), reboot=True))
     lines = [line for line in example.read_text().splitlines() if line and not line.startswith("#")]
     assert lines == printed

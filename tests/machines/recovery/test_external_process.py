@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 
 from imap4.deadline import Deadline
-from recovery.actions.external_process import plan, run, sudoers_line
+from recovery.actions.external_process import plan, run
 from recovery.errors import PrivilegeMissing, UsageError
 from recovery.model import Outcome, Verdict
 from recovery.requests import ProcessRequest
 from recovery.transports.ssh.transport import SshTransport
+from recovery.transports.sudoers import line_for_process
 from tests.machines.recovery.conftest import Connect
 from tests.machines.recovery.machine import Machine, wait_for
 from tests.machines.recovery.relay import Relay
@@ -197,20 +198,16 @@ def test_chatter_of_the_login_shell_is_not_taken_for_output(machine: Machine, ex
 def test_sudo_that_is_missing_names_the_line_and_the_line_is_enough(
     machine: Machine, execute: Execute
 ) -> None:
-    arguments = ("/usr/bin/printf", "%s", "a+b (c)")
-    request = ProcessRequest(arguments, environment={"A": "1"})
+    arguments = ("/usr/bin/printf", "%s", "a+b,(c):=#\\")
     with pytest.raises(PrivilegeMissing) as missing:
-        execute(*arguments, account="limited", become=True, environment={"A": "1"})
-    line = sudoers_line("limited", request)
+        execute(*arguments, account="limited", become=True)
+    line = line_for_process("limited", ProcessRequest(arguments))
     assert str(missing.value) == (
         f"sudo on the machine said 'sudo: a password is required': add to its sudoers (visudo): {line}"
     )
     machine.console('printf "%s\\n" "$1" >/etc/sudoers.d/limited', line)
     try:
-        assert (
-            execute(*arguments, account="limited", become=True, environment={"A": "1"}).verdict
-            is Verdict.PROVEN
-        )
+        assert execute(*arguments, account="limited", become=True).verdict is Verdict.PROVEN
         with pytest.raises(PrivilegeMissing):
             execute("/usr/bin/id", account="limited", become=True)
     finally:

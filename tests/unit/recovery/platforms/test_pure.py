@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from imap4.deadline import Deadline
-from recovery.actions.external_process import facts, judge, sudoers_line
+from recovery.actions.external_process import facts, judge
 from recovery.actions.reboot_server import refuse
 from recovery.actions.steps import Story, in_time, printable
 from recovery.actions.verify import conclude, parse, verify
@@ -20,7 +20,8 @@ from recovery.platforms.linux import parse_machine
 from recovery.platforms.systemd import Systemd, parse_show
 from recovery.platforms.sysv import SysV, parse_facts, start_order
 from recovery.requests import ProcessRequest, RebootRequest
-from recovery.transports.link import sudoers_lines
+from recovery.transports.link import NoLine
+from recovery.transports.sudoers import line_for_process, lines_for
 
 
 @pytest.mark.parametrize("name", ["dovecot", "getty@tty1.service", "dev-disk-by\\x2duuid.swap", "a:b_c.d"])
@@ -76,13 +77,45 @@ def test_init_scripts_start_after_those_they_need() -> None:
     assert start_order(["imap", "web", "db"], needed) == ["web", "db", "imap"]
 
 
-def test_sudoers_lines_escape_what_sudoers_reads() -> None:
-    assert sudoers_lines("mon", [("/usr/bin/systemctl", "restart", "a:b\\x2d*.service")]) == [
+def test_lines_for_escape_what_sudoers_reads() -> None:
+    assert lines_for("mon", [("/usr/bin/systemctl", "restart", "a:b\\x2d*.service")]) == [
         "mon ALL=(root) NOPASSWD: /usr/bin/systemctl restart a\\:b\\\\x2d\\*.service"
     ]
     request = ProcessRequest(("/bin/fix", "a.b", "#1"))
-    assert sudoers_line("mon", request) == (
+    assert line_for_process("mon", request) == (
         "mon ALL=(root) NOPASSWD: /usr/bin/timeout ^-k 2 [0-9]+ /bin/fix a\\.b \\#1$"
+    )
+
+
+@pytest.mark.parametrize(
+    ("request_", "why"),
+    [
+        (
+            ProcessRequest(("/bin/fix",), environment={"MODE": "1"}),
+            "with --env (SETENV) it would allow",
+        ),
+        (ProcessRequest(("/bin/fix",), stdin=b"x"), "sudo does not limit what the command reads"),
+        (ProcessRequest(("fix",)), "fix is not a full path"),
+        (ProcessRequest(("/bin/../home/mon/fix",)), "/bin/../home/mon/fix is not a full path"),
+        (ProcessRequest(("/bin/fix", "a b")), "sudo cannot tell where an argument with white space"),
+        (ProcessRequest(("/bin/fix", "")), "sudo cannot tell where an argument with white space"),
+        (ProcessRequest(("/bin/sh",)), "sh runs what it is given"),
+        (ProcessRequest(("/usr/bin/python3.11", "-")), "python3.11 runs what it is given"),
+        (ProcessRequest(("/usr/bin/env", "A=1", "/bin/fix", "x")), "env runs other programs"),
+        (ProcessRequest(("/usr/bin/less", "/var/log/mail.log")), "less runs other programs"),
+    ],
+)
+def test_a_command_that_no_line_can_hold_to_itself_has_none(request_: ProcessRequest, why: str) -> None:
+    with pytest.raises(NoLine) as refused:
+        line_for_process("mon", request_)
+    assert str(refused.value).startswith(f"no line of sudoers can allow just this, since {why}")
+
+
+def test_the_line_of_an_interpreter_names_its_script_and_the_folder() -> None:
+    request = ProcessRequest(("/bin/sh", "/opt/fix", "a,b=c:d"), cwd="/srv/a b")
+    assert line_for_process("mon", request) == (
+        "mon ALL=(root) CWD=/srv/a\\ b NOPASSWD: "
+        "/usr/bin/timeout ^-k 2 [0-9]+ /bin/sh /opt/fix a\\,b\\=c\\:d$"
     )
 
 

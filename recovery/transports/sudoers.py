@@ -1,0 +1,108 @@
+"""Lines of sudoers(5) that allow one account exactly what a repair needs as root, and not a byte more.
+
+sudo joins the arguments of a command with spaces before it compares them, so that it cannot tell where one
+ends; it limits neither what is read from standard input nor, with ``SETENV:``, a variable that makes the
+loader run somebody's code. Where a line could not be exact for such a reason, there is none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from imap4.deadline import Deadline
+from recovery.requests import ProcessRequest
+from recovery.transports.link import Link, NoLine
+
+TIMEOUT = "/usr/bin/timeout"
+_INTERPRETERS = re.compile(
+    r"(?:ba|da|k|mk|z|c|tc|fi)?sh|busybox|toybox|python[\d.]*|pypy[\d.]*|perl[\d.]*|ruby[\d.]*|node(?:js)?|php[\d.]*|"
+    r"lua[\d.]*|tclsh[\d.]*|expect|[gmn]?awk"
+)
+"""Programs that run what they read."""
+_RUN_OTHERS = re.compile(
+    r"env|ed|ex|vim?(?:\.\w+)?|view|nano|pico|emacs|less|more|most|man|gdb|ftp|sftp|telnet|mysql|mariadb|psql|sqlite3|"
+    r"su|sudo|doas|runuser|screen|tmux|script|watch|xargs|visudo|crontab|at|batch|make|gmake"
+)
+"""Programs that run others for whoever sits before them, or whose arguments can be cut anew to do so."""
+# Every folder on the way counts; "//" ends the loop at the root.
+_OPEN = """\
+for path; do
+    case $path in /*) ;; *) continue ;; esac
+    path=$(readlink -f -- "$path") || continue
+    [ -e "$path" ] || continue
+    while :; do
+        set -- $(stat -c '%u %A' -- "$path")
+        [ "$1" = 0 ] || { echo "$path"; exit; }
+        case $2 in l* | d????????[tT]) ;; ?????w???? | ????????w?) echo "$path"; exit ;; esac
+        [ "$path" != / ] || break
+        path=$(dirname -- "$path")
+    done
+done
+"""
+
+
+def lines_for(account: str, commands: Sequence[Sequence[str]]) -> list[str]:
+    """The lines that allow ``account`` exactly ``commands`` as root, without a password."""
+    return [f"{account} ALL=(root) NOPASSWD: {_escaped(command)}" for command in commands]
+
+
+def line_for_process(account: str, request: ProcessRequest) -> str:
+    """The line, for sudo 1.9.10 or newer, that allows exactly this command as root.
+
+    A regular expression, because the time-out before the command is another one every time.
+
+    Raises:
+        NoLine: a line would allow more than this.
+    """
+    if why := _why_not(request):
+        raise NoLine(
+            f"no line of sudoers can allow just this, since {why}; put all of it into a program of root's on "
+            "the machine, that takes no more than it needs, and let that be run"
+        )
+    words = re.sub(r"([][\\.^$*+?(){}|])", r"\\\1", " ".join(request.arguments))
+    words = re.sub(r"([#,:=])", r"\\\1", words)
+    folder = f"CWD={_escaped([request.cwd])} " if request.cwd else ""
+    return f"{account} ALL=(root) {folder}NOPASSWD: {TIMEOUT} ^-k 2 [0-9]+ {words}$"
+
+
+def refuse_open_program(link: Link, request: ProcessRequest, deadline: Deadline) -> None:
+    """Pass where only root can change the program, and the script that an interpreter is given.
+
+    Raises:
+        NoLine: somebody else could put another program there, and have it run as root.
+    """
+    program, *arguments = request.arguments
+    paths = [program, *(arguments[:1] if _INTERPRETERS.fullmatch(_name(program)) else ())]
+    if found := link.ask(_OPEN, paths, deadline=deadline).strip():
+        raise NoLine(
+            f"no line of sudoers can allow just this, since others than root can change {found} on the "
+            "machine; let root own the program and each folder on the way to it, and nobody else write there"
+        )
+
+
+def _why_not(request: ProcessRequest) -> str:
+    program, *arguments = request.arguments
+    name = _name(program)
+    if request.environment:
+        return "with --env (SETENV) it would allow every variable, LD_PRELOAD among them"
+    if request.stdin:
+        return "sudo does not limit what the command reads from standard input"
+    if not program.startswith("/") or "/../" in program:
+        return f"{program} is not a full path, so that the caller's PATH or folder would choose the program"
+    if any(not word or re.search(r"\s", word) for word in request.arguments):
+        return "sudo cannot tell where an argument with white space, or an empty one, begins and ends"
+    if _RUN_OTHERS.fullmatch(name):
+        return f"{name} runs other programs for whoever calls it"
+    if _INTERPRETERS.fullmatch(name) and not (arguments and arguments[0].startswith("/")):
+        return f"{name} runs what it is given, here not a script of a full path"
+    return ""
+
+
+def _name(program: str) -> str:
+    return program.rpartition("/")[2]
+
+
+def _escaped(command: Sequence[str]) -> str:
+    # sudoers(5): these characters have a meaning in arguments unless escaped.
+    return " ".join(re.sub(r"([\\,:=*?\[\]! ])", r"\\\1", word) for word in command)
