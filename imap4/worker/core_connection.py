@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import functools
 import os
 import socket
@@ -23,6 +24,14 @@ _REGISTRATION = 5.0
 _RETRY, _RETRY_MAX = 0.1, 0.5
 """Seconds between attempts to register: while nobody is registered, the core forks."""
 
+_LOOK = 1.0
+"""Seconds between two looks at the core's socket."""
+
+_CLOSED = "has closed the connection"
+_FORGOTTEN = (
+    "has made its socket anew, as Naemon does at a reload, and has no more jobs for us; registering again"
+)
+
 _READ = 256 * 1024
 
 _WHOLE = 16 * 1024
@@ -37,6 +46,18 @@ _IN_PROCESS_ATTEMPTS = 2
 """How often a job is begun in a process before it is suspected of ending it, and run as a program."""
 
 _MAX_ATTEMPTS = 5
+
+
+Identity = tuple[int, int, int]
+
+
+def _identity(path: str) -> Identity | None:
+    """What tells a socket from a later one of the same name; an inode's number alone is used again."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_mtime_ns
 
 
 class CoreConnection:
@@ -69,8 +90,12 @@ class CoreConnection:
         self._answers: list[tuple[bytes, int]] = []
         self._generation = 0
         self._told = ""
+        self._core: Identity | None = None
+        """The socket that this registration was made at."""
+        self._made_anew = False
         hub.each_round += [self._begin, self._flush]
         hub.spawn(self._run)
+        hub.spawn(self._watch)
 
     @property
     def idle(self) -> bool:
@@ -95,18 +120,34 @@ class CoreConnection:
                 pause = min(pause * 2, _RETRY_MAX)
                 continue
             pause = _RETRY
-            self._socket, self.connected = sock, True
+            self._socket, self.connected, self._made_anew = sock, True, False
             self._say(f"working for the core at {self._settings.core}")
             try:
                 self._read(sock, data, left)
             except OSError as error:
                 self._say(f"the core at {self._settings.core} is lost: {error}")
             else:
-                self._say(f"the core at {self._settings.core} has closed the connection")
+                self._say(f"the core at {self._settings.core} {_FORGOTTEN if self._made_anew else _CLOSED}")
             self._drop()
+
+    def _watch(self) -> None:
+        """The task: leave a core that has forgotten us.
+
+        At a reload, Naemon forgets the workers that have registered, without closing their connections, and
+        makes its socket anew (seen with 1.5).
+        """
+        while True:
+            self._hub.pause(time.monotonic() + _LOOK)
+            now = _identity(self._settings.core)
+            # While there is no socket, there is nobody to register with.
+            if self.connected and self._socket is not None and now is not None and now != self._core:
+                self._core, self._made_anew = now, True
+                with contextlib.suppress(OSError):
+                    self._socket.shutdown(socket.SHUT_RDWR)  # which the reader takes for the end
 
     def _register(self) -> tuple[Socket, bytes, list[Noted]]:
         sock = Socket(self._hub, socket.AF_UNIX, socket.SOCK_STREAM)
+        core = _identity(self._settings.core)  # before: one that is made in between is seen later
         try:
             sock.settimeout(_REGISTRATION)
             # A Unix socket connects at once, or says that the core's queue is full.
@@ -126,8 +167,9 @@ class CoreConnection:
         except BaseException:
             sock.close()
             raise
+        self._core = core
         self._journal.clear()
-        self._dispatcher.statistics.registrations += 1
+        self._dispatcher.statistics.registered()
         self._tell(b"H", sock.fileno())
         return sock, rest, []
 
@@ -136,6 +178,7 @@ class CoreConnection:
         assert self._held is not None
         sock = self._socket = Socket.adopt(self._hub, self._held)
         self._held = None
+        self._core = _identity(self._settings.core)
         journal = self._journal
         left = journal.begin()
         data, new = journal.read_before()

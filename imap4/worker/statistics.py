@@ -23,9 +23,29 @@ class Statistics:
         self.refused = 0
         self.taken_over = 0
         self.registrations = 0
+        self.last_registration = 0.0
+        """When it last registered, in seconds since the epoch; 0 for never."""
+        self.last_job = 0.0
+        """When the last job came; 0 for none yet."""
+        self.longest_gap = 0.0
+        """The longest time between two jobs since the last registration, in seconds."""
         self.states = [0, 0, 0, 0]
         self.causes: dict[str, int] = {}
         self.latencies = [0] * (len(BINS) + 1)
+
+    def registered(self) -> None:
+        """Count a registration."""
+        self.registrations += 1
+        self.last_registration = time.time()
+        self.longest_gap = 0.0
+
+    def came(self) -> None:
+        """Count a job that came."""
+        now = time.time()
+        if self.last_job > self.last_registration:
+            self.longest_gap = max(self.longest_gap, now - self.last_job)
+        self.jobs += 1
+        self.last_job = now
 
     def took(self, seconds: float) -> None:
         """Count a job by its time from arrival to answer."""
@@ -52,6 +72,8 @@ def total(all_figures: Iterable[dict[str, Any]]) -> dict[str, Any]:
                     summed[name][key] = summed[name].get(key, 0) + count
             elif name == "started":
                 summed[name] = min(summed[name], value)
+            elif name in ("last_registration", "last_job", "longest_gap"):
+                summed[name] = max(summed[name], value)
             else:
                 summed[name] = summed.get(name, 0) + value
     return summed

@@ -17,6 +17,9 @@ from imap4 import folders
 from imap4.worker.statistics import percentile
 
 _PATIENCE = 5.0
+_LEAST_SILENCE = 60.0
+_LONGEST_SILENCE = 3600.0
+"""Seconds without a job that are no reason to doubt the registration, at least and at most."""
 
 
 def listen(path: str) -> socket.socket:
@@ -45,7 +48,8 @@ def show(path: str, as_json: bool) -> int:
     """Ask and print.
 
     Returns:
-        0; 1 where nobody answers; 2 where no worker is registered with the core.
+        0; 1 where nobody answers; 2 where no worker is registered with the core, or where those that are get
+        no jobs although some are due.
     """
     try:
         state = _ask(path)
@@ -61,7 +65,7 @@ def show(path: str, as_json: bool) -> int:
         print(json.dumps(state, indent=2))
     else:
         print("\n".join(_lines(state, earlier, seconds)))
-    return 0 if state["total"].get("connected") else 2
+    return 0 if state["total"].get("connected") and not overdue(state["total"], time.time()) else 2
 
 
 def _ask(path: str) -> dict[str, Any]:
@@ -73,6 +77,23 @@ def _ask(path: str) -> dict[str, Any]:
             data += part
     state: dict[str, Any] = json.loads(data)
     return state
+
+
+def overdue(total: dict[str, Any], now: float) -> bool:
+    """Whether a core that has taken the registration hands out no jobs, although some are due.
+
+    Due is one after twice the longest time that there was between two; before the second one, after an hour.
+    """
+    since: float = now - max(total["last_job"], total["last_registration"])
+    gap: float = total["longest_gap"]
+    return since > (max(_LEAST_SILENCE, 2 * gap) if gap else _LONGEST_SILENCE)
+
+
+def _since(moment: float, now: float) -> str:
+    if not moment:
+        return "never"
+    clock = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(moment))
+    return f"{clock}, {now - moment:.0f} s ago"
 
 
 def _lines(state: dict[str, Any], earlier: dict[str, Any], seconds: float) -> list[str]:
@@ -96,6 +117,12 @@ def _lines(state: dict[str, Any], earlier: dict[str, Any], seconds: float) -> li
     threads = (f"{total.get(f'threads_{name}', 0)} {name}" for name in ("resolver", "files", "program"))
     lines.append("threads   " + ", ".join(threads))
     lines.append("states    {} OK, {} WARNING, {} CRITICAL, {} UNKNOWN".format(*total["states"]))
+    now = time.time()
+    late = overdue(total, now)
+    why = (
+        "; more are due: restart the core; do its commands name the plugin (docs/worker.md)?" if late else ""
+    )
+    lines.insert(1, f"last job  {_since(total['last_job'], now)}{why}")
     causes = sorted(total["causes"].items(), key=lambda item: -item[1])
     lines.append("failures  " + (", ".join(f"{cause} {count}" for cause, count in causes) or "none"))
     return lines

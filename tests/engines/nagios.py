@@ -1,4 +1,4 @@
-"""A private Nagios Core 4: its own folder and configuration, nothing of the system's."""
+"""A private Nagios Core 4, or the core that a variable names: its own folder, nothing of the system's."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
 
-from tests.engines.core_worker import IMAP4_WORKER, NAGIOS
+from tests.engines import core
+from tests.engines.core_worker import IMAP4_WORKER
 
 _MAIN = """\
 log_file={folder}/nagios.log
@@ -46,7 +47,7 @@ max_service_check_spread=1
 max_concurrent_checks={concurrent}
 service_check_timeout={timeout}
 interval_length=1
-{more}
+{core}{more}
 """
 
 _TEMPLATE = """\
@@ -138,6 +139,7 @@ class Nagios:
         (folder / "results").mkdir(exist_ok=True)
         user = pwd.getpwuid(os.getuid()).pw_name
         values = {"folder": folder, "user": user, "concurrent": concurrent, "timeout": timeout, "more": more}
+        values["core"] = core.MAIN.format(user=user)
         (folder / "nagios.cfg").write_text(_MAIN.format(**values))
         objects = [_TEMPLATE.format(command=command)]
         for number, words in enumerate(arguments):
@@ -157,7 +159,7 @@ class Nagios:
     def start(self) -> None:
         """Start it and wait until it takes registrations."""
         self.process = subprocess.Popen(
-            [NAGIOS, str(self.folder / "nagios.cfg")],
+            [*core.COMMAND, str(self.folder / "nagios.cfg")],
             stdin=subprocess.DEVNULL,
             stdout=(self.folder / "stdout").open("ab"),
             stderr=subprocess.STDOUT,

@@ -5,16 +5,14 @@ from __future__ import annotations
 import os
 import pwd
 import re
-import shutil
 import subprocess
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
 from imap4.deadline import Deadline
+from tests.engines import core
 from tests.engines.ending import end
-
-PROGRAM = shutil.which("nagios4", path="/usr/sbin:/usr/bin") or "/usr/sbin/nagios4"
 
 MAIN = """\
 log_file={folder}/nagios.log
@@ -57,7 +55,7 @@ check_for_updates=0
 illegal_object_name_chars=`~!$%^&*|'"<>?,()=
 illegal_macro_output_chars=`~$&|'"<>
 enable_environment_macros=0
-"""
+{core}"""
 
 CONTACTS = """\
 define contact {{
@@ -79,7 +77,8 @@ def make(folder: Path, length: int = 60) -> Path:
         (folder / name).mkdir(parents=True, exist_ok=True)
     main = folder / "nagios.cfg"
     user = pwd.getpwuid(os.geteuid()).pw_name
-    main.write_text(MAIN.format(folder=folder, user=user, length=length))
+    more = core.MAIN.format(user=user)
+    main.write_text(MAIN.format(folder=folder, user=user, length=length, core=more))
     return main
 
 
@@ -93,7 +92,11 @@ def contact(folder: Path, name: str, command_line: str) -> None:
 def verify(main: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """What the engine's own verifier says of the configuration."""
     return subprocess.run(
-        [PROGRAM, *options, "-v", str(main)], capture_output=True, text=True, timeout=120, errors="replace"
+        [*core.COMMAND, *options, "-v", str(main)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        errors="replace",
     )
 
 
@@ -120,7 +123,7 @@ class Nagios:
     def start(self) -> None:
         """Start, and wait until it takes commands."""
         self._process = subprocess.Popen(
-            [PROGRAM, str(self.main)],
+            [*core.COMMAND, str(self.main)],
             stdin=subprocess.DEVNULL,
             stdout=(self.folder / "stdout").open("ab"),
             stderr=subprocess.STDOUT,

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.engines.core_worker import IMAP4_WORKER, NAGIOS, CoreWorker
+from tests.engines import core as core_program
+from tests.engines.core_worker import IMAP4_WORKER, CoreWorker
 from tests.machines.scripted import Peer, Script, ScriptedServer, closed_port, good
 
 PLUGIN = os.fsencode(Path(sys.executable).with_name("check_imap4"))
@@ -71,7 +72,8 @@ def test_commands_that_are_no_checks_are_run_as_the_core_runs_them(tmp_path: Pat
     (tmp_path / "ours").mkdir()
     extra = b"env=NAGIOS_A=1\nNAGIOS_B=2\n\0"
     told = ("wait_status", "exited_ok", "outstd", "outerr", "type", "command", "timeout")
-    with CoreWorker(tmp_path / "core", [NAGIOS, "--worker"]) as core, start(tmp_path / "ours") as ours:
+    kind = ["--naemon"] if core_program.IS_NAEMON else []
+    with CoreWorker(tmp_path / "core", core_program.WORKER) as core, start(tmp_path / "ours", *kind) as ours:
         for command in commands:
             [theirs], [mine] = core.run(command, extra=extra), ours.run(command, extra=extra)
             assert [mine[key] for key in told] == [theirs[key] for key in told], command

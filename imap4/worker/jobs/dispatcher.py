@@ -90,7 +90,7 @@ class Dispatcher:
             came: when the job came; its time-out counts from then.
             as_program: whether it may not be run in this process.
         """
-        self.statistics.jobs += 1
+        self.statistics.came()
         if not job.command:
             self.statistics.refused += 1
             # As the core's own worker says it.

@@ -1,0 +1,27 @@
+"""Which core the tests run: Debian's Nagios, or any build of Nagios Core 4 or Naemon that a variable names.
+
+``IMAP4_TEST_CORE=/opt/naemon/bin/naemon`` is taken for a Naemon by its name; ``IMAP4_TEST_CORE_KIND`` says so
+where the name does not.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+PROGRAM = (
+    os.environ.get("IMAP4_TEST_CORE")
+    or shutil.which("nagios4", path="/usr/sbin:/usr/bin")
+    or "/usr/sbin/nagios4"
+)
+NAME = Path(PROGRAM).name
+KIND = os.environ.get("IMAP4_TEST_CORE_KIND") or ("naemon" if "naemon" in NAME else "nagios")
+IS_NAEMON = KIND == "naemon"
+
+# Naemon refuses root's rights unless it is told.
+COMMAND = [PROGRAM, *(["--allow-root"] if IS_NAEMON and os.geteuid() == 0 else [])]
+WORKER = [*COMMAND, "--worker"]
+
+MAIN = "naemon_user={user}\nnaemon_group={user}\ncached_service_check_horizon=0\n" if IS_NAEMON else ""
+"""More lines of a main file, to be formatted with the user."""
