@@ -78,7 +78,7 @@ class Recorder:
         told = " ".join(f'"${{NAGIOS_{name}}}${{ICINGA_{name}}}"' for name in names)
         self.recovery = self._script(
             "imap4-recovery",
-            f'[ "$1" != --version ] || exec {self.program("the-real-one", "recovery.cli")} "$@"\n'
+            f'[ "$1" != --version ] || exec {shlex.quote(self.program("the-real-one", "recovery"))} "$@"\n'
             f'{self._note} repair {told} "$@"\n',
         )
 

@@ -20,7 +20,7 @@ NAMES = ("check_imap4", "imap4-monitor", "imap4-recovery")
 MODULES = {
     "check_imap4": "check_imap4",
     "imap4-monitor": "imap4.monitor.cli",
-    "imap4-recovery": "recovery.cli",
+    "imap4-recovery": "recovery",
 }
 
 
