@@ -5,7 +5,7 @@ _imap4_monitor() {
     local engines="nagios naemon icinga2" options=""
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
-        mapfile -t COMPREPLY < <(compgen -W "validate simulate new render doctor comment records list status activity pace --help --version" -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W "validate simulate new render doctor comment records list status activity report pace --help --version" -- "$word")
         return
     fi
     [[ $word == -* ]] && before=
@@ -16,6 +16,14 @@ _imap4_monitor() {
         ;;
     --state)
         mapfile -t COMPREPLY < <(compgen -W "OK WARNING CRITICAL UNKNOWN" -- "$word")
+        return
+        ;;
+    --planned)
+        mapfile -t COMPREPLY < <(compgen -W "exclude include" -- "$word")
+        return
+        ;;
+    --period)
+        mapfile -t COMPREPLY < <(compgen -W "today yesterday this-week last-week this-month last-month" -- "$word")
         return
         ;;
     --status)
@@ -41,6 +49,10 @@ _imap4_monitor() {
     list) options="--json --timezone --store --file --records" ;;
     status) options="--json --watch --timezone --store --file --records" ;;
     activity) options="--hours --timezone --recovery-command --repairs --store --file --records" ;;
+    report)
+        options="--period --from --to --monitor --target --hours --planned --planned-file --format --output --timezone"
+        options+=" --recovery-command --repairs --store --file --records"
+        ;;
     records) options="--store --file --keep" ;;
     comment) options="--host --service --author --status --timeout" ;;
     esac

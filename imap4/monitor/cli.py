@@ -153,7 +153,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "render": render,
     "doctor": doctor,
     "comment": comment,
-    **dict.fromkeys(("records", "list", "status", "activity"), about_records),
+    **dict.fromkeys(("records", "list", "status", "activity", "report"), about_records),
 }
 
 

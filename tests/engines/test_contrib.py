@@ -114,7 +114,7 @@ def test_bash_completes_commands_engines_and_options(capsys: pytest.CaptureFixtu
     assert _completed("imap4-monitor", "v") == ["validate"]
     assert _completed("imap4-monitor", "render", "") == ["nagios", "naemon", "icinga2"]
     assert _completed("imap4-monitor", "simulate", "f", "--format", "j") == ["json"]
-    for command in ("simulate", "new", "render", "doctor", "comment"):
+    for command in ("simulate", "new", "render", "doctor", "comment", "list", "status", "activity", "report"):
         with pytest.raises(SystemExit):
             main([command, "--help"])
         meant = set(re.findall(r"--[a-z-]+", capsys.readouterr().out))

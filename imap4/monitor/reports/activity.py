@@ -9,11 +9,11 @@ from operator import itemgetter
 from imap4.monitor.model import Monitor
 from imap4.monitor.records.reading import Reader, ask
 from imap4.monitor.reports.asking import Places
-from imap4.monitor.reports.numbers import divide, percent, spelled
-from imap4.monitor.reports.outages import Repair
-from imap4.monitor.reports.periods import at
+from imap4.monitor.reports.counting.numbers import divide, percent, spelled
+from imap4.monitor.reports.counting.outages import Repair
+from imap4.monitor.reports.counting.periods import at
+from imap4.monitor.reports.counting.timeline import Run, Timeline, build
 from imap4.monitor.reports.screen import clock, plain, sparkline
-from imap4.monitor.reports.timeline import Run, Timeline, build
 from imap4.monitor.states import Position, State
 
 Event = tuple[int, str]

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import os
+import re
 import shutil
 import sys
+import tempfile
 import time
+from collections.abc import Callable
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from imap4.arguments import Parser, whole
 from imap4.monitor.records.errors import RecordsError
-from imap4.monitor.reports.asking import add_places, chosen, now, places_of
+from imap4.monitor.reports.asking import Places, add_places, chosen, now, places_of
 
 if TYPE_CHECKING:
-    from imap4.monitor.reports.outages import Repair
+    from imap4.monitor.reports.counting.outages import Repair
+    from imap4.monitor.reports.counting.periods import Period
+    from imap4.monitor.reports.model import Report
 
 _EVERY = 5.0
 """Seconds between two looks of ``status --watch``."""
@@ -36,6 +44,37 @@ def add_parsers(commands: argparse._SubParsersAction[Parser]) -> None:
     add_repairs(sub)
     add_places(sub)
     sub.set_defaults(run=activity)
+    _add_report(commands)
+
+
+def _add_report(commands: argparse._SubParsersAction[Parser]) -> None:
+    sub = commands.add_parser("report", help="availability, outages and their stories of a period")
+    add = sub.add_argument
+    add(
+        "--period",
+        metavar="P",
+        help="2026, 2026-10, 2026-10-05, 2026-W41, last-month, last-week, yesterday ...",
+    )
+    add("--from", dest="begin", metavar="TIME", help="2026-10-05T08:00; with --to, in place of --period")
+    add("--to", dest="end", metavar="TIME")
+    add("--monitor", action="append", default=[], metavar="NAME", help="only this one; * and ? fit any")
+    add("--target", type=_target, metavar="PERCENT", help="the availability that is aimed at, such as 99.9")
+    add("--hours", default="", metavar="HOURS", help="what counts, such as 'mon-fri 08:00-18:00'")
+    add("--planned", choices=("exclude", "include"), default="exclude", help="planned downtime (exclude)")
+    add("--planned-file", metavar="FILE", help="spans that are planned downtime, or are not: TOML")
+    add("--format", choices=("text", "csv", "json"), default="text")
+    add("-o", "--output", metavar="FILE", help="write there, in one step (the terminal)")
+    _add_zone(sub)
+    add_repairs(sub)
+    add_places(sub)
+    sub.set_defaults(run=report)
+
+
+def _target(text: str) -> Fraction:
+    """A percentage above 0 and at most 100, as a share."""
+    if not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,9})?", text) or not 0 < Fraction(text) <= 100:
+        raise argparse.ArgumentTypeError(f"{text!r} is no percentage above 0 and up to 100, such as 99.9")
+    return Fraction(text) / 100
 
 
 def _add_status(sub: Parser) -> None:
@@ -57,7 +96,7 @@ def add_repairs(sub: Parser) -> None:
     sub.add_argument(
         "--repairs",
         metavar="FILE",
-        help="a file of what 'imap4-recovery history list --all --json' printed, such as another machine's",
+        help="imap4-recovery's history as JSON from a file, such as another machine's",
     )
 
 
@@ -80,7 +119,7 @@ def repairs_of(options: argparse.Namespace) -> tuple[list[Repair], str]:
 
 def status(options: argparse.Namespace) -> int:
     """Print how every monitor is; the exit code says the worst."""
-    from imap4.monitor.reports.periods import zone_of
+    from imap4.monitor.reports.counting.periods import zone_of
     from imap4.monitor.reports.screen import table
     from imap4.monitor.reports.status import in_order, look, worst
 
@@ -130,7 +169,7 @@ def activity(options: argparse.Namespace) -> int:
     from imap4.monitor.records.manifest import load
     from imap4.monitor.records.reading import ask
     from imap4.monitor.reports.activity import show
-    from imap4.monitor.reports.periods import zone_of
+    from imap4.monitor.reports.counting.periods import zone_of
 
     places, zone, end = places_of(options), zone_of(options.timezone), now()
     begin = end - options.hours * 3_600_000
@@ -146,3 +185,87 @@ def activity(options: argparse.Namespace) -> int:
     if why:
         print(f"\nrepairs are not known: {why}")
     return 0
+
+
+def report(options: argparse.Namespace) -> int:
+    """Print or write a report."""
+    from imap4.monitor.reports.counting.periods import zone_of
+    from imap4.monitor.reports.counting.planned import read
+    from imap4.monitor.reports.model import Sources, Wish, make
+
+    zone, moment = zone_of(options.timezone), now()
+    period = _period(options, moment)
+    wish = Wish(
+        period=period,
+        monitors=tuple(options.monitor),
+        target=options.target,
+        hours=options.hours,
+        exclude_planned=options.planned == "exclude",
+        spans=read(options.planned_file, zone) if options.planned_file else (),
+        curves=options.format == "html",
+    )
+    form = _form(options.format)
+    places = places_of(options)
+    _collect(places, moment)
+    repairs, why = repairs_of(options)
+    made = make(places, wish, Sources(tuple(repairs), why), moment)
+    if not made.subjects:
+        raise RecordsError(
+            "nothing to report: no monitor, neither in a definition (-f FILE) nor in the records"
+        )
+    text = form(made)
+    if options.output is None:
+        print(text, end="")
+    else:
+        _write(options.output, text)
+    return 0
+
+
+def _form(name: str) -> Callable[[Report], str]:
+    from imap4.monitor.reports.forms import data, text
+
+    return {"text": text.render, "csv": data.as_csv, "json": data.as_json}[name]
+
+
+def _period(options: argparse.Namespace, moment_now: int) -> Period:
+    """What the command line says of the period; last month where it says nothing."""
+    from imap4.monitor.reports.counting.periods import Period, moment, named, zone_of
+
+    zone = zone_of(options.timezone)
+    if (options.begin is None) != (options.end is None) or (options.begin and options.period):
+        raise RecordsError("give --from and --to, or --period")
+    if options.begin is None:
+        return named(options.period or "last-month", zone, moment_now)
+    begin, end = moment(options.begin, zone), moment(options.end, zone)
+    if end <= begin:
+        raise RecordsError("--to must be after --from")
+    return Period(begin, end, "", zone)
+
+
+def _collect(places: Places, moment: int) -> None:
+    """Collect first where we may and nobody else does; else the lines are read as they are."""
+    from imap4.monitor.records.collect import collect
+    from imap4.monitor.records.commands import KEEP
+
+    with contextlib.suppress(RecordsError):
+        if os.access(places.store, os.W_OK) and all(os.access(each, os.W_OK) for each in places.folders):
+            collect(places.folders, places.store, places.rules, keep=KEEP, now=moment / 1000, wait=False)
+
+
+def _write(path: str, text: str) -> None:
+    """Replace a file in one step: who looks meanwhile sees the old one or the new one."""
+    try:
+        folder = os.path.dirname(os.path.abspath(path))
+        descriptor, temporary = tempfile.mkstemp(prefix=".report-", dir=folder)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(text)
+            umask = os.umask(0)
+            os.umask(umask)
+            os.chmod(temporary, 0o666 & ~umask)
+            os.replace(temporary, path)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+    except OSError as error:
+        raise RecordsError(f"{path}: cannot be written: {error.strerror}") from None

@@ -12,12 +12,12 @@ from imap4.monitor.model import Monitor
 from imap4.monitor.records.collect import ends
 from imap4.monitor.records.reading import FAR, Change, Figures, Reader, ask
 from imap4.monitor.reports.asking import DAY, Places, chosen
-from imap4.monitor.reports.numbers import Shares, Spent, divide
-from imap4.monitor.reports.outages import Outage, Repair, outages
-from imap4.monitor.reports.periods import Period, at, hours
-from imap4.monitor.reports.planned import PlannedSpan, spans_for
-from imap4.monitor.reports.spans import Ruler, Spans
-from imap4.monitor.reports.timeline import Timeline, build
+from imap4.monitor.reports.counting.numbers import Shares, Spent, divide
+from imap4.monitor.reports.counting.outages import Outage, Repair, outages
+from imap4.monitor.reports.counting.periods import Period, at, hours
+from imap4.monitor.reports.counting.planned import PlannedSpan, spans_for
+from imap4.monitor.reports.counting.spans import Ruler, Spans
+from imap4.monitor.reports.counting.timeline import Timeline, build
 
 Curve = list[tuple[int, float, float, float]]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from imap4.monitor.records.errors import RecordsError
-from imap4.monitor.reports.outages import Repair
+from imap4.monitor.reports.counting.outages import Repair
 
 _PATIENCE = 30
 """Seconds that the program gets."""

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Literal
 
-from imap4.monitor.reports.numbers import percent, spelled
-from imap4.monitor.reports.periods import at
+from imap4.monitor.reports.counting.numbers import percent, spelled
+from imap4.monitor.reports.counting.periods import at
 from imap4.monitor.reports.status import DISABLED, MAINTENANCE, NO_DATA, Row
 
 if TYPE_CHECKING:

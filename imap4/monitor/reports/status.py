@@ -9,8 +9,8 @@ from typing import Any
 from imap4.monitor.model import Monitor
 from imap4.monitor.records.reading import Change, Reader, ask
 from imap4.monitor.reports.asking import DAY, Places
-from imap4.monitor.reports.numbers import Shares, divide
-from imap4.monitor.reports.timeline import Timeline, build
+from imap4.monitor.reports.counting.numbers import Shares, divide
+from imap4.monitor.reports.counting.timeline import Timeline, build
 from imap4.monitor.states import State
 
 DISABLED, MAINTENANCE, NO_DATA = "Disabled", "In Maintenance", "No Data"

@@ -11,10 +11,10 @@ import pytest
 from imap4.monitor.model import Monitor
 from imap4.monitor.records.collect import collect
 from imap4.monitor.reports.asking import Places
+from imap4.monitor.reports.counting.numbers import percent, spelled
+from imap4.monitor.reports.counting.periods import Period, zone_of
+from imap4.monitor.reports.counting.planned import PlannedSpan
 from imap4.monitor.reports.model import Report, Sources, Wish, make
-from imap4.monitor.reports.numbers import percent, spelled
-from imap4.monitor.reports.periods import Period, zone_of
-from imap4.monitor.reports.planned import PlannedSpan
 from imap4.monitor.states import Delays, Rules
 from tests.unit.imap4.monitor.records.writing import KEEP, NOON, line, write
 

@@ -8,8 +8,8 @@ from datetime import date
 import pytest
 
 from imap4.monitor.records.errors import RecordsError
-from imap4.monitor.reports.periods import Period, at, hours, moment, named, zone_of
-from imap4.monitor.reports.spans import measure
+from imap4.monitor.reports.counting.periods import Period, at, hours, moment, named, zone_of
+from imap4.monitor.reports.counting.spans import measure
 
 BERLIN = zone_of("Europe/Berlin")
 NOW = moment("2026-11-26T20:00:00", BERLIN)

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from imap4.monitor.model import Monitor
 from imap4.monitor.records.rules import hold
 from imap4.monitor.reports.asking import Places
+from imap4.monitor.reports.counting.numbers import Shares
+from imap4.monitor.reports.counting.periods import Period, zone_of
+from imap4.monitor.reports.counting.spans import Ruler, intersect, measure, subtract, union
 from imap4.monitor.reports.model import Report, Sources, Wish, make
-from imap4.monitor.reports.numbers import Shares
-from imap4.monitor.reports.periods import Period, zone_of
-from imap4.monitor.reports.spans import Ruler, intersect, measure, subtract, union
 from imap4.monitor.states import Delays, Position, Rules, advance
 from tests.unit.imap4.monitor.records.writing import NOON, line, write
 

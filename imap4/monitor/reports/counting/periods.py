@@ -12,7 +12,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from imap4.monitor.records.errors import RecordsError
-from imap4.monitor.reports.spans import Spans, union
+from imap4.monitor.reports.counting.spans import Spans, union
 
 WORDS = ("today", "yesterday", "this-week", "last-week", "this-month", "last-month")
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")

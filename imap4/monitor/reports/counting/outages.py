@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from imap4.monitor.model import Monitor
-from imap4.monitor.reports.numbers import Spent
-from imap4.monitor.reports.spans import intersect, measure
-from imap4.monitor.reports.timeline import Failed, Run, Timeline
+from imap4.monitor.reports.counting.numbers import Spent
+from imap4.monitor.reports.counting.spans import intersect, measure
+from imap4.monitor.reports.counting.timeline import Failed, Run, Timeline
 
 FOREVER = 1 << 60
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from imap4.monitor.reports.spans import Ruler, Spans, intersect, measure, subtract, union
-from imap4.monitor.reports.timeline import DOWN, UP, Segment
+from imap4.monitor.reports.counting.spans import Ruler, Spans, intersect, measure, subtract, union
+from imap4.monitor.reports.counting.timeline import DOWN, UP, Segment
 
 
 @dataclass(frozen=True)

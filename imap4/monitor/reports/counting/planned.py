@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from imap4.monitor.records.errors import RecordsError
-from imap4.monitor.reports.periods import midnight
-from imap4.monitor.reports.spans import Spans, union
+from imap4.monitor.reports.counting.periods import midnight
+from imap4.monitor.reports.counting.spans import Spans, union
 
 _KEYS = {"begin", "end", "monitors", "planned", "reason"}
 

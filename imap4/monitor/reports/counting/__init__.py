@@ -1,0 +1,1 @@
+"""From tests to numbers: pure, and exact to the millisecond."""

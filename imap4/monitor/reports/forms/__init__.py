@@ -1,0 +1,1 @@
+"""The forms of a report: text, data for programs, a page."""
