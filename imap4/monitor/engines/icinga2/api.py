@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 from imap4 import trust
 from imap4.causes import Failed
 from imap4.deadline import Deadline
+from imap4.hostnames import NotAHost
 from imap4.monitor.engines.report import Report, ReportError, ReportRefused, cleaned
 from imap4.resolver import resolve
 from imap4.secrets import SecretError, read_line
@@ -204,8 +205,8 @@ def _connect(host: str, port: int, deadline: Deadline) -> socket.socket:
     refused: OSError = TimeoutError("timed out")
     try:
         addresses = resolve(host, port, socket.AF_UNSPEC, deadline)
-    except UnicodeError:
-        raise Failed("dns.not_found", "that is no host's name") from None
+    except NotAHost as error:
+        raise Failed("dns.not_found", f"that is no host's name: {error}") from None
     for family, address, _ in addresses:
         made = socket.socket(family, socket.SOCK_STREAM)
         try:
