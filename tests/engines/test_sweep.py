@@ -72,7 +72,7 @@ def test_every_verdict_is_the_plugins(tmp_path: Path) -> None:
             tables.append(monitor(f"{number}", server.port, options=[*options, "-v"]))
         server = stack.enter_context(ScriptedServer(good))
         # The first is run as a program: its pattern has a repeat.
-        for number, options in enumerate((["-e", "I.*4 r"], ["--no-such-option"], ["--name", "a b\\'\"$x;"])):
+        for number, options in enumerate((["-e", "I.*4 r"], ["--name", "a b\\'\"$x;"])):
             tables.append(monitor(f"more {number}", server.port, address="localhost", options=options))
         quiet = stack.enter_context(ScriptedServer(silent))
         tables.append(monitor("silent", quiet.port, test_duration=1))

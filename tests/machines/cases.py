@@ -33,7 +33,12 @@ def _add(section: str, *rows: Case) -> None:
 
 
 def _reset_soon(peer: Peer) -> None:
-    peer.pause(0.1)  # a reset at once may come while the client is still connecting
+    peer.pause(0.5)  # a reset at once may come while the client is still connecting
+    peer.reset()
+
+
+def _reset_in_the_handshake(peer: Peer) -> None:
+    peer.socket.recv(1)  # of the ClientHello
     peer.reset()
 
 
@@ -193,7 +198,7 @@ _add(
     ),
     critical(
         "resets the connection where TLS is wanted",
-        _reset_soon,
+        _reset_in_the_handshake,
         "the server closed the connection during the TLS handshake [tls.handshake]",
         "--tls",
         "--insecure",
