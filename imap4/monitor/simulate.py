@@ -66,9 +66,8 @@ def at_alert(monitor: Monitor, alert: int) -> tuple[str, ...]:
     return tuple(done)
 
 
-def at_recovery(monitor: Monitor, failures: int, elapsed: float) -> tuple[str, ...]:
-    """Who gets the recovery notification, and what it says: those who had an alert before."""
-    alerts = monitor.rules.alerts_by(failures)
+def at_recovery(monitor: Monitor, failures: int, alerts: int, elapsed: float) -> tuple[str, ...]:
+    """Who gets the recovery notification, and what it says: those who had one of ``alerts`` before."""
     told = [contact.name for contact in monitor.contacts if contact.alerts.first <= alerts]
     count = f"{alerts} alert{'s' * (alerts != 1)}"
     said = f"{monitor.name} is up again after {clock(elapsed)}: {failures} failed tests, {count}"
@@ -100,7 +99,7 @@ def simulate(monitor: Monitor, outage: Outage, most: int = 10_000) -> tuple[Row,
         if position.alert:
             done = at_alert(monitor, position.alert)
         elif position.recovery:
-            done = at_recovery(monitor, before.failures, elapsed)
+            done = at_recovery(monitor, before.failures, before.alerts, elapsed)
         rows.append(Row(moment - outage.start, elapsed, position, done))
         over = rules.maximum_alerts == 0 and (position.alert or 0) >= enough
         if position.state is State.UP or (outage.length is None and (position.state is State.LOST or over)):

@@ -3,6 +3,10 @@
 Pure: no clock, no engine. The words and rules are those of ipMonitor's manual, pages "Timing" and
 "Notification Control": every N accumulated failures are one alert, after M alerts the monitor is
 Lost, and one successful test at any point starts from the beginning.
+
+What nobody can be told (a downtime, an acknowledgement, a host that is down) is owed: an alert that is
+due waits for the first failing test at which it can be sent, and takes the next number then. So numbers
+have no holes, and repairs come in their order. ``docs/decisions/one-count.md`` says why.
 """
 
 from __future__ import annotations
@@ -42,44 +46,33 @@ class Rules:
     maximum_alerts: int = 3
     """0 is no limit: the monitor is never Lost."""
 
-    @property
-    def last_alert_failure(self) -> int | None:
-        """The number of failures at which the last alert is sent; None without a limit."""
-        return self.failures_per_alert * self.maximum_alerts or None
+    def due(self, failures: int, since: int, alerts: int) -> bool:
+        """Whether the next alert is due.
 
-    def alert_at(self, failures: int) -> int | None:
-        """The number (from 1) of the alert that ``failures`` failed tests in a row cause, or None."""
-        alert, rest = divmod(failures, self.failures_per_alert)
-        if alert == 0 or rest or (self.maximum_alerts and alert > self.maximum_alerts):
-            return None
-        return alert
+        Args:
+            failures: failed tests in a row.
+            since: how many there were when the last alert was sent; 0 before the first.
+            alerts: how many alerts were sent.
+        """
+        if self.maximum_alerts and alerts >= self.maximum_alerts:
+            return False
+        return failures - since >= self.failures_per_alert
 
-    def alerts_by(self, failures: int) -> int:
-        """How many alerts were sent by ``failures`` failed tests in a row."""
-        alerts = failures // self.failures_per_alert
-        return min(alerts, self.maximum_alerts) if self.maximum_alerts else alerts
+    def delay_after(self, failures: int, alerts: int | None = None) -> int:
+        """Seconds to wait before the next test, after ``failures`` failed tests in a row and ``alerts`` sent.
 
-    def state_at(self, failures: int) -> State:
-        """The state after ``failures`` failed tests in a row."""
-        if failures == 0:
-            return State.UP
-        if failures < self.failures_per_alert:
-            return State.WARN
-        last = self.last_alert_failure
-        return State.DOWN if last is None or failures <= last else State.LOST
-
-    def delay_after(self, failures: int) -> int:
-        """Seconds to wait before the next test, after ``failures`` failed tests in a row.
+        Without ``alerts``: as many as are sent where nothing keeps the engine from it.
 
         The test that sends the last alert is still Down, but the wait after it is Lost's already:
         so it is in the table that the vendor published (alert 3 at 7:00, the next test at 7:30).
         """
         if failures == 0:
             return self.delays.up
-        if failures < self.failures_per_alert:
-            return self.delays.warn
-        last = self.last_alert_failure
-        return self.delays.down if last is None or failures < last else self.delays.lost
+        if alerts is None:
+            alerts = failures // self.failures_per_alert
+        if self.maximum_alerts and alerts >= self.maximum_alerts:
+            return self.delays.lost
+        return self.delays.warn if failures < self.failures_per_alert else self.delays.down
 
 
 @dataclass(frozen=True)
@@ -95,20 +88,45 @@ class Position:
     """Whether this test caused a recovery notification."""
     delay: int = 0
     """Seconds until the next test begins."""
+    alerts: int = 0
+    """How many alerts of this outage were sent."""
+    since: int = 0
+    """How many tests had failed when the last of them was sent."""
+    owed: bool = False
+    """Somebody has to be told, of the outage or of its end, and could not be at this test."""
+    unrecovered: bool = False
+    """Somebody was told of an earlier outage, and not yet of its end."""
 
 
-def advance(rules: Rules, before: Position, passed: bool) -> Position:
+def advance(rules: Rules, before: Position, passed: bool, tellable: bool = True) -> Position:
     """The position after one more test.
 
     A recovery notification is due when a test passes and an alert was sent since the last one that did.
+
+    Args:
+        tellable: whether the engine sends notifications at this test. It does not in a downtime, while the
+            problem is acknowledged or the host is down, outside of the period, while they are off.
     """
     if passed:
-        alerted = rules.alerts_by(before.failures) > 0
-        return Position(recovery=alerted, delay=rules.delay_after(0))
+        told = before.alerts > 0 or before.unrecovered
+        late = told and not tellable
+        return Position(recovery=told and tellable, delay=rules.delay_after(0), owed=late, unrecovered=late)
     failures = before.failures + 1
+    due = rules.due(failures, before.since, before.alerts)
+    sent = due and tellable
+    alerts = before.alerts + sent
+    state = State.DOWN
+    if rules.maximum_alerts and before.alerts >= rules.maximum_alerts:
+        state = State.LOST
+    elif failures < rules.failures_per_alert:
+        state = State.WARN
     return Position(
-        state=rules.state_at(failures),
+        state=state,
         failures=failures,
-        alert=rules.alert_at(failures),
-        delay=rules.delay_after(failures),
+        alert=alerts if sent else None,
+        delay=rules.delay_after(failures, alerts),
+        alerts=alerts,
+        since=failures if sent else before.since,
+        owed=due and not sent,
+        unrecovered=before.unrecovered,
     )

@@ -129,7 +129,7 @@ def _make(engine: str, folder: Path, scenarios: Sequence[Scenario], length: int 
     return Run(running, recorder, {each.monitor.name: each for each in scenarios}, api)
 
 
-def _stall() -> float:
+def stall() -> float:
     """How late a nap of half a second and three short programs are: a test or a handler is as many."""
     begin = time.monotonic()
     time.sleep(0.5)
@@ -157,9 +157,9 @@ def runs() -> Iterator[dict[str, Run]]:
         deadline = Deadline(240)
         over = False
         while not over and not deadline.expired:
-            stall = _stall()
+            late = stall()
             for run in found.values():
-                run.recorder.stall = max(run.recorder.stall, stall)
+                run.recorder.stall = max(run.recorder.stall, late)
             steps = [run.step() for run in found.values()]
             over = all(steps)
         # The last notifications are sent after the last tests.

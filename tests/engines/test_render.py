@@ -9,14 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from imap4.monitor.definition import checks
 from imap4.monitor.engines.command_lines import Programs, recorded_arguments, recovery_arguments, slugs
 from imap4.monitor.engines.icinga2 import objects as icinga2
-from imap4.monitor.engines.nagios import escalations
 from imap4.monitor.engines.nagios import objects as nagios
 from imap4.monitor.engines.rendered_files import write
 from imap4.monitor.model import Action, AlertRange, Contact, Definition, Monitor, Recovery
@@ -188,39 +186,3 @@ def test_no_value_breaks_out_of_its_field_in_icinga2(definition: Definition) -> 
     ]
     told = [[text.replace("$$", "$") for text in each["vars"]["imap4_arguments"]] for each in repairs]  # type: ignore[index]
     assert sorted(told) == sorted(meant)
-
-
-@pytest.mark.parametrize("failures", [1, 2, 3])
-@pytest.mark.parametrize("alerts", [0, 1, 3])
-def test_every_notification_number_goes_where_the_states_say(failures: int, alerts: int) -> None:
-    """Counted in the rendered escalations, as Nagios sorts a notification by its number."""
-    monitor = Monitor(
-        "Mail",
-        "192.0.2.1",
-        "mail",
-        rules=Rules(Delays(), failures, alerts),
-        contacts=(Contact("all"), Contact("late", AlertRange(2))),
-        recovery=Recovery("m", "c", ("s",), True, (Action("restart-service", AlertRange(1, 2)),)),
-    )
-    bands = escalations.notified(monitor, ["repair"])
-    others = bands[1:]
-    for number in range(1, failures * 5 + 2):
-        alert = monitor.rules.alert_at(number + failures - 1)
-        told = {"all"} | ({"late"} if (alert or 0) >= 2 else set())
-        told |= {"repair"} if (alert or 9) <= 2 else set()
-        matching = [
-            band
-            for band in others
-            if band.first <= number and (band.last == 0 or number <= band.last) and band.options == "w,u,c"
-        ]
-        found = {name for band in matching or bands[:1] for name in band.contacts}
-        assert found == (told if alert else {escalations.SILENCE}), number
-        recovered = [
-            band
-            for band in others
-            if band.first <= number and (band.last == 0 or number <= band.last) and band.options == "r"
-        ]
-        # The contact of a repair takes no recovery notifications, wherever it stands.
-        people = {name for band in recovered or bands[:1] for name in band.contacts} - {"repair"}
-        alerted = monitor.rules.alerts_by(number + failures - 1)
-        assert people == {"all"} | ({"late"} if alerted >= 2 else set()), number

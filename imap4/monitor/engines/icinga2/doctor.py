@@ -18,6 +18,7 @@ from typing import Any
 
 from imap4.findings import Finding
 from imap4.monitor.engines.command_lines import Programs
+from imap4.monitor.engines.icinga2 import foreign
 from imap4.monitor.model import Monitor
 
 Objects = dict[str, dict[str, dict[str, Any]]]
@@ -38,8 +39,23 @@ def parse_objects(data: bytes) -> Objects:
     return found
 
 
+def _node(folder: Path) -> str:
+    """The name of the node whose configuration was written to ``folder``; empty where it is not known."""
+    try:
+        data = (folder / "icinga2.vars").read_bytes()
+    except OSError:
+        return ""
+    while data:
+        length, _, rest = data.partition(b":")
+        record = json.loads(rest[: int(length)])
+        data = rest[int(length) + 1 :]
+        if record.get("name") == "NodeName":
+            return str(record.get("value", ""))
+    return ""
+
+
 def _dump(program: str, config: str, defines: Sequence[str], seconds: float) -> tuple[Objects | None, str]:
-    """The configuration's objects, or None and what the verifier said."""
+    """The configuration's objects and the node's name, or None and what the verifier said."""
     with tempfile.TemporaryDirectory(prefix="imap4-monitor-") as folder:
         user = pwd.getpwuid(os.geteuid())
         environment = {**os.environ, "ICINGA2_USER": user.pw_name, "LC_ALL": "C.UTF-8"}
@@ -65,7 +81,7 @@ def _dump(program: str, config: str, defines: Sequence[str], seconds: float) -> 
         if ended.returncode != 0 or not dump.exists():
             critical = [line for line in ended.stdout.splitlines() if "critical/" in line]
             return None, "; ".join(critical or ended.stdout.splitlines()[-1:])
-        return parse_objects(dump.read_bytes()), ""
+        return parse_objects(dump.read_bytes()), _node(Path(folder))
 
 
 def _application(objects: Objects) -> Iterator[Finding]:
@@ -110,13 +126,8 @@ def _monitors(objects: Objects, programs: Programs, monitors: Sequence[Monitor])
         label = f"the service {monitor.service} on the host {monitor.host}"
         yield Finding(there, f"{label} is {'there' if there else 'not there'}", "it is not tested",
                       "render into a folder that icinga2.conf includes, and reload")  # fmt: skip
-    for properties in services.values():
-        if "imap4-monitor" not in (properties.get("templates") or ()):
-            continue
-        kept = properties.get("volatile") and properties.get("event_command") == "imap4-pace"
-        if not kept:
-            title = f"{properties['__name']} is not volatile, or has another event command"
-            yield Finding(False, title, "its failing tests are not counted", "remove what changes it")
+    yield from foreign.switches(objects)
+    yield from foreign.notifications(objects)
     users = set(objects.get("User", {})) | set(objects.get("UserGroup", {}))
     for name in sorted({contact.name for monitor in monitors for contact in monitor.contacts} - users):
         yield Finding(
@@ -155,7 +166,7 @@ def examine(
     yield Finding(
         valid,
         f"{main} is {'valid' if valid else 'not valid'}",
-        said,
+        "" if valid else said,
         f"icinga2 daemon -C -c {main} tells more",
     )
     if objects is None:
@@ -163,4 +174,5 @@ def examine(
     yield from _application(objects)
     if any(monitor.recovery.actions for monitor in monitors) or not monitors:
         yield from _api(objects)
+    yield from foreign.cluster(objects, said)
     yield from _monitors(objects, programs, monitors)

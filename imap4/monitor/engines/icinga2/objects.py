@@ -7,7 +7,9 @@ How the objects make the engine behave (``docs/engines.md`` has the whole story)
 - Every failing test is a notification. Each notification's command asks ``imap4_due``: at an alert
   that concerns it, it runs the real command, else ``/bin/true``.
 
-Counter and outage are runtime variables of the service (``modify_attribute``), which Icinga keeps.
+The count is a runtime variable of the service, and what was sent one of each notification
+(``modify_attribute``), which Icinga keeps. An alert is done when a notification was really evaluated for
+it: one that Icinga holds back is owed, and due again at the next failing test.
 """
 
 from __future__ import annotations
@@ -48,6 +50,12 @@ def listed(literals: Iterable[str], indent: str = "  ") -> str:
 
 def _alerts(alerts: AlertRange) -> str:
     return f"{{ first = {alerts.first}, last = {alerts.last or 0} }}"
+
+
+def _ranges(monitor: Monitor) -> str:
+    """The ranges of all that the alerts are for: an alert that is in none of them is nobody's, and done."""
+    ranges = [each.alerts for each in monitor.contacts] + [each.alerts for each in monitor.recovery.actions]
+    return listed(dict.fromkeys(map(_alerts, ranges)), "    ")
 
 
 def _notification(monitor: Monitor, contact: Contact) -> str:
@@ -108,6 +116,7 @@ def _service(monitor: Monitor, programs: Programs) -> str:
         *(f"    {state} = {seconds}" for state, seconds in vars(delays).items()),
         f"    failures_per_alert = {rules.failures_per_alert}",
         f"    maximum_alerts = {rules.maximum_alerts}",
+        f"    ranges = {_ranges(monitor)}",
         "  }",
         f"  vars.imap4_arguments = {listed(arguments)}",
         "}",

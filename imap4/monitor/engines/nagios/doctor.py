@@ -14,7 +14,7 @@ from pathlib import Path
 from imap4.findings import Finding
 from imap4.monitor.engines import installed
 from imap4.monitor.engines.command_lines import OPTIONS, Programs
-from imap4.monitor.engines.nagios import object_cache, running
+from imap4.monitor.engines.nagios import foreign, object_cache, running
 from imap4.monitor.engines.nagios.main_file import MainFile, NotMainFile, find, read
 from imap4.monitor.engines.nagios.object_cache import ObjectCache
 from imap4.monitor.engines.nagios.pace import changes_interval
@@ -196,6 +196,7 @@ def examine(
     if cache:
         yield from _contacts(cache, monitors)
         yield from _left_over(cache, monitors)
+        yield from foreign.examine(cache, monitors)
     used = cache.programs() if cache and cache.commands else programs.named(monitors, engine)
     for name, program in used:
         yield installed.examine(OPTIONS[name], name, program, main.user)

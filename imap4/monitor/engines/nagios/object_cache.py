@@ -13,6 +13,18 @@ PROGRAMS = {"imap4-pace": "imap4-monitor", "imap4-check-": "check_imap4", "imap4
 
 
 @dataclass(frozen=True)
+class Escalation:
+    """Whom notifications ``first`` to ``last`` (0: all that follow) of a service reach."""
+
+    host: str
+    service: str
+    first: int
+    last: int
+    members: frozenset[str]
+    """Contacts and contact groups."""
+
+
+@dataclass(frozen=True)
 class ObjectCache:
     """The objects that matter here."""
 
@@ -22,6 +34,8 @@ class ObjectCache:
     """Host and service of each rendered monitor."""
     contacts: frozenset[str]
     """Names of contacts and of contact groups."""
+    escalations: tuple[Escalation, ...] = ()
+    """Those of services, each expanded to one service."""
 
     def programs(self) -> Iterator[tuple[str, str]]:
         """What each rendered command runs: the program that it should be, and the path; each pair once."""
@@ -48,6 +62,17 @@ def _words(line: str) -> list[str]:
         return []
 
 
+def _escalation(values: dict[str, str]) -> Escalation:
+    members = f"{values.get('contacts', '')},{values.get('contact_groups', '')}"
+    return Escalation(
+        values.get("host_name", ""),
+        values.get("service_description", ""),
+        int(values.get("first_notification") or 0),
+        int(values.get("last_notification") or 0),
+        frozenset(each.strip() for each in members.split(",") if each.strip()),
+    )
+
+
 def read(path: Path) -> ObjectCache:
     """Read the engine's cache of objects.
 
@@ -57,6 +82,7 @@ def read(path: Path) -> ObjectCache:
     commands: dict[str, list[str]] = {}
     services = set()
     contacts = set()
+    escalations = []
     text = path.read_text(errors="replace")
     for kind, body in re.findall(r"^define (\w+) \{\n(.*?)^\t\}$", text, re.DOTALL | re.MULTILINE):
         pairs = (line.strip("\t").partition("\t") for line in body.splitlines())
@@ -67,4 +93,6 @@ def read(path: Path) -> ObjectCache:
             services.add((values.get("host_name", ""), values.get("service_description", "")))
         elif kind in ("contact", "contactgroup"):
             contacts.add(values.get(f"{kind}_name", ""))
-    return ObjectCache(commands, frozenset(services), frozenset(contacts))
+        elif kind == "serviceescalation":
+            escalations.append(_escalation(values))
+    return ObjectCache(commands, frozenset(services), frozenset(contacts), tuple(escalations))

@@ -2,11 +2,11 @@
 
 How the objects make the engine behave (``docs/engines.md`` has the whole story):
 
-- The service is volatile and its attempts are the failures of an alert: from the first alert on, every
-  failing test is a notification, and counts.
-- Escalations sort the notifications. Number (i-1)N+1 is alert i and goes to whom it concerns; those in
-  between go to a contact that runs ``/bin/true``.
-- An event handler (``imap4-monitor pace``) sets the delay after every failing test.
+- The service is volatile and hard at its first failing test, whether its host is up or not: so every
+  failing test is a notification, and runs the event handler.
+- Escalations sort the notifications by their numbers (``escalations.py``): those of alerts go to whom the
+  alert concerns, the others to a contact that runs ``/bin/true``.
+- An event handler (``imap4-monitor pace``) counts, and sets number and delay after every failing test.
 
 Times are seconds, so the main file needs ``interval_length=1``.
 """
@@ -19,7 +19,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 
 from imap4.monitor.engines.command_lines import Programs, recorded_arguments, recovery_arguments, slugs
-from imap4.monitor.engines.nagios.escalations import SILENCE, Band, notified, wrap_at
+from imap4.monitor.engines.nagios.escalations import SILENCE, STEP, Band, notified, wrap_at
 from imap4.monitor.engines.rendered_files import header
 from imap4.monitor.model import Action, Definition, Monitor
 
@@ -43,9 +43,21 @@ def _define(kind: str, fields: Iterable[Field]) -> str:
     return f"define {kind} {{\n{lines}}}\n"
 
 
-# What the event handler and the repairs are told, by the macros' names; none of these can have a quote
-# in it while illegal_macro_output_chars has (imap4-monitor doctor looks).
-_PACED = ("STATE", "STATETYPE", "ATTEMPT", "NOTIFICATIONNUMBER")
+# What the event handler is told beside its rules, by option. Naemon leaves some of these empty while all
+# is well, so option and value are one word.
+_PACED = {
+    "state": "SERVICESTATE",
+    "number": "SERVICENOTIFICATIONNUMBER",
+    "notice": "SERVICENOTIFICATIONID",
+    "problem": "SERVICEPROBLEMID",
+    "downtime": "SERVICEDOWNTIME",
+    "host-downtime": "HOSTDOWNTIME",
+    "host-state": "HOSTSTATE",
+    "host-state-type": "HOSTSTATETYPE",
+    "count": "_SERVICEIMAP4_COUNT",
+}
+# What the repairs are told, by the macros' names. None of these, nor of the above, can have a quote in it
+# while illegal_macro_output_chars has (imap4-monitor doctor looks).
 _TOLD = (
     *("HOSTNAME", "HOSTADDRESS", "SERVICEDESC", "SERVICESTATE", "SERVICESTATETYPE", "SERVICEATTEMPT"),
     *("NOTIFICATIONTYPE", "SERVICENOTIFICATIONNUMBER", "SERVICEPROBLEMID", "SERVICEDOWNTIME"),
@@ -95,12 +107,11 @@ _TEMPLATE: list[Field] = [
 def _pace(programs: Programs) -> str:
     """The event handler's command line: the rules from the service's variables, the rest from macros."""
     rules = ("UP", "WARN", "DOWN", "LOST", "FAILURES", "ALERTS", "WRAP", "DURATION")
-    names = {"STATETYPE": "state-type", "NOTIFICATIONNUMBER": "notification-number"}
     line = command_line([programs.monitor, "pace", "--command-file", programs.command_file])
     line += f" --interval-length {programs.interval_length}"
     line += " --host '$HOSTNAME$' --service '$SERVICEDESC$'"
     line += "".join(f" --{name.lower()} $_SERVICEIMAP4_{name}$" for name in rules)
-    return line + "".join(f" --{names.get(name, name.lower())} $SERVICE{name}$" for name in _PACED)
+    return line + "".join(f" '--{name}=${macro}$'" for name, macro in _PACED.items())
 
 
 def _commands(definition: Definition, programs: Programs) -> str:
@@ -122,7 +133,7 @@ def _repair(monitor: Monitor, action: Action, programs: Programs) -> str:
     """The command line of a repair. The shell computes the alert's number from the notification's."""
     told = " ".join(f"NAGIOS_{name}='${name}$'" for name in _TOLD)
     failures = monitor.rules.failures_per_alert
-    alert = f"NAGIOS_ALERT=$$(( ($SERVICENOTIFICATIONNUMBER$ - 1) / {failures} + 1 ))"
+    alert = f"NAGIOS_ALERT=$$(( ($SERVICENOTIFICATIONNUMBER$ - {failures}) / {STEP} + 1 ))"
     return f"{told} {alert} exec {command_line(recovery_arguments(monitor, action, programs, 'nagios'))}"
 
 
@@ -144,7 +155,7 @@ def _service(monitor: Monitor, slug: str, bands: Sequence[Band], length: int) ->
         ("active_checks_enabled", on),
         ("passive_checks_enabled", on),
         ("notifications_enabled", on),
-        ("max_check_attempts", rules.failures_per_alert),
+        ("max_check_attempts", 1),
         ("check_interval", _units(rules.delays.up, length)),
         ("retry_interval", _units(rules.delays.warn + monitor.test_duration, length)),
         ("process_perf_data", int(monitor.statistics)),
@@ -158,6 +169,8 @@ def _service(monitor: Monitor, slug: str, bands: Sequence[Band], length: int) ->
         ("_IMAP4_ALERTS", rules.maximum_alerts),
         ("_IMAP4_WRAP", wrap_at(monitor)),
         ("_IMAP4_DURATION", monitor.test_duration),
+        # What pace keeps from one failing test to the next; the core retains it.
+        ("_IMAP4_COUNT", "-"),
     ]
     return _define("service", settings)
 

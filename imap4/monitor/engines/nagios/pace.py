@@ -7,14 +7,17 @@ test to just the delay after the end of this one. The engine's own interval is t
 only where that is too short, since a changed one outlives the engine's restart, and can only be a whole
 number of the engine's units (interval_length), which the configured one need not be. A forced check would
 override the engine's intervals, but also an administrator who has switched the service's tests off: it is
-used only at the first test after an up state and at the recovery, where the engine's interval is still
-another state's.
+used only at the recovery and, where Up's delay is the shorter one, at the first failing test: there the
+engine's interval is still another state's.
+
+The handler is also who counts (``counted``): it sets the number that the next notification builds on.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
+import re
 import sys
 import time
 from collections.abc import Sequence
@@ -22,10 +25,53 @@ from dataclasses import dataclass
 
 from imap4.deadline import Deadline
 from imap4.monitor.engines.nagios.command_file import Command, CommandFileError, send
+from imap4.monitor.engines.nagios.escalations import FAR, STEP, alerts_by, number_of
 from imap4.monitor.states import Delays, Rules
 
+VARIABLE = "IMAP4_COUNT"
+"""The service's variable that keeps the count."""
+FORCED = 2
+"""The option of SEND_CUSTOM_SVC_NOTIFICATION by which it is sent in a downtime, too."""
+LATE = "RECOVERY: the service is up again"
 # Engines kill a handler after 30 seconds, and nothing is gained by a delay that comes late.
 SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Count:
+    """What is kept from one failing test to the next, in the service's variable ``_IMAP4_COUNT``."""
+
+    problem: str = ""
+    """The core's id of the problem that is counted; empty: none, all is well."""
+    failures: int = 0
+    """Failed tests in a row."""
+    since: int = 0
+    """How many there were when the last alert was sent."""
+    rest: int = 0
+    """The notification number that was set."""
+    noticed: bool = False
+    """Whether the core has sent any notification of this problem, be it into silence."""
+    notice: str = ""
+    """The core's id of the last notification."""
+    left: bool = False
+    """All is well, but the core still has to send the recovery notification, by the number left to it."""
+
+    @classmethod
+    def read(cls, text: str) -> Count:
+        """What ``text`` says; a count of nothing where it is not ours."""
+        if text == "left":
+            return cls(left=True)
+        found = re.fullmatch(r"([0-9A-Za-z-]+):(\d+):(\d+):(\d+):([01]):([0-9A-Za-z-]*)", text, re.ASCII)
+        if not found:
+            return cls()
+        problem, failures, since, rest, noticed, notice = found.groups()
+        return cls(problem, int(failures), int(since), int(rest), noticed == "1", notice)
+
+    def __str__(self) -> str:
+        if not self.problem:
+            return "left" if self.left else "-"
+        numbers = f"{self.failures}:{self.since}:{self.rest}:{self.noticed:d}"
+        return f"{self.problem}:{numbers}:{self.notice}"
 
 
 @dataclass(frozen=True)
@@ -35,59 +81,127 @@ class Told:
     host: str
     service: str
     ok: bool
-    hard: bool
-    attempt: int
-    notification: int
-    """How many notifications of this outage there were, this one included."""
-
-    def failures(self, per_alert: int) -> int:
-        """How many tests failed in a row: attempts count to the first alert, notifications from there."""
-        if self.ok:
-            return 0
-        if not self.hard:
-            return max(1, self.attempt)
-        return max(per_alert, self.notification + per_alert - 1)
+    number: int
+    """The number of the last notification: this test's, where one was sent for it."""
+    notice: str = ""
+    """The id of the last notification, for Nagios a number, for Naemon a UUID."""
+    problem: str = ""
+    """The id of the problem; Nagios until 4.5.6 has it at the recovery too, others have none then."""
+    host_down: bool = False
+    """Whether the core takes the host for down, and is sure."""
+    downtime: bool = False
+    """Whether service or host are in a downtime."""
 
 
 def changes_interval(rules: Rules, duration: float) -> bool:
     """Whether some delay and a test of ``duration`` seconds are longer than the engine's interval, Up's."""
-    most = rules.failures_per_alert * max(1, rules.maximum_alerts)
-    delays = {rules.delay_after(failures) for failures in (rules.failures_per_alert, most, most + 1)}
+    delays = [rules.delays.down]
+    if rules.failures_per_alert > 1:
+        delays.append(rules.delays.warn)
+    if rules.maximum_alerts:
+        delays.append(rules.delays.lost)
     return max(delays) + math.ceil(duration) > rules.delays.up
 
 
+def counted(rules: Rules, told: Told, before: Count, wrap: int) -> tuple[Count, int]:
+    """The count after a test that failed, and how many alerts were sent so far.
+
+    The count itself decides what the number means next; whether the core sent anything for this test
+    only decides whether an alert that was due is done, or is owed.
+    """
+    per_alert = rules.failures_per_alert
+    same = before.problem == told.problem != ""
+    # What the last outage left to the core is still there, unless it was sent since: only this test can
+    # have added to it.
+    left = before.left and told.number > 1
+    alerts = alerts_by(told.number, per_alert)
+    if same:
+        failures, since = before.failures + 1, before.since
+    elif left:
+        failures, since, alerts = 1, 0, 0
+    else:
+        # A new problem, or one whose first tests were not handled: then the core has counted.
+        failures, since = max(1, min(told.number, per_alert)), 0
+    if alerts and told.number == number_of(alerts, per_alert):
+        since = failures
+    soon = rules.due(failures + 1, since, alerts)
+    if not alerts:
+        rest = min(failures, per_alert - 1)
+    elif soon:
+        rest = number_of(min(alerts, wrap - 1) if wrap else alerts, per_alert) + STEP - 1
+    else:
+        rest = number_of(alerts, per_alert) + 1
+    sent = told.number != (before.rest if same else 0) and not left
+    noticed = (same and before.noticed) or sent
+    return Count(told.problem or "0", failures, since, rest, noticed, told.notice), alerts
+
+
 def commands(
-    rules: Rules, told: Told, now: float, *, duration: float, wrap: int = 0, length: int = 1
+    rules: Rules,
+    told: Told,
+    before: Count,
+    now: float,
+    *,
+    duration: float,
+    wrap: int = 0,
+    length: int = 1,
 ) -> list[Command]:
     """The external commands to send after a test.
 
     Args:
+        before: what the last failing test has left.
         now: the end of the test, in seconds since the epoch.
         duration: the longest that a test takes, in seconds.
         wrap: the alert whose number is given again and again, where alerts have no limit; 0 for none.
         length: the engine's interval_length, in seconds.
     """
-    name = (told.host, told.service)
-    failures = told.failures(rules.failures_per_alert)
-    moment = round(now + rules.delay_after(failures))
+    changes = changes_interval(rules, duration)
     if told.ok:
-        up = math.ceil(rules.delays.up / length)
-        back: list[Command] = [("CHANGE_NORMAL_SVC_CHECK_INTERVAL", *name, up)]
-        return [
-            *(back if changes_interval(rules, duration) else ()),
-            ("SET_SVC_NOTIFICATION_NUMBER", *name, 0),
-            ("SCHEDULE_FORCED_SVC_CHECK", *name, moment),
-        ]
+        return _recovered(rules, told, before, now, math.ceil(rules.delays.up / length) if changes else 0)
+    name = (told.host, told.service)
+    count, alerts = counted(rules, told, before, wrap)
     found: list[Command] = []
-    if failures + 1 >= rules.failures_per_alert and changes_interval(rules, duration):
+    if count.rest != told.number:
+        found.append(("SET_SVC_NOTIFICATION_NUMBER", *name, count.rest))
+    found.append(("CHANGE_CUSTOM_SVC_VAR", *name, VARIABLE, str(count)))
+    if changes:
         # For the next test: when this handler runs for it, the engine has placed the one after it.
-        interval = math.ceil((rules.delay_after(failures + 1) + math.ceil(duration)) / length)
+        soon = rules.due(count.failures + 1, count.since, alerts)
+        longest = rules.delay_after(count.failures + 1, alerts + soon) + math.ceil(duration)
+        found.append(("CHANGE_NORMAL_SVC_CHECK_INTERVAL", *name, math.ceil(longest / length)))
+    delay = rules.delay_after(count.failures, alerts)
+    forced = count.failures == 1 and delay > rules.delays.up
+    found.append((f"SCHEDULE_{'FORCED_' * forced}SVC_CHECK", *name, round(now + delay)))
+    return found
+
+
+def _recovered(rules: Rules, told: Told, before: Count, now: float, interval: int) -> list[Command]:
+    """The commands after a test that passed again; ``interval`` is the engine's own to set, 0 for none.
+
+    The core sends no recovery notification while the host is down or in a downtime. Nagios makes up for it
+    since 4.5.7, by the number that it had; older ones and Naemon have set that to 0 and forgotten it, so
+    that it is sent here, as a custom notification: to the same contacts, by the same escalations.
+    """
+    name = (told.host, told.service)
+    per_alert = rules.failures_per_alert
+    unsent = told.notice == before.notice or told.downtime or told.host_down
+    alerts = alerts_by(before.rest, per_alert) if before.problem else 0
+    left = unsent and before.noticed and told.number != 0
+    found: list[Command] = []
+    if left and not alerts:
+        # Nobody was told; nor may the number be one that the next outage counts on.
+        found.append(("SET_SVC_NOTIFICATION_NUMBER", *name, FAR + 1))
+    elif not left:
+        if unsent and alerts:
+            found.append(("SET_SVC_NOTIFICATION_NUMBER", *name, number_of(alerts, per_alert) + 1))
+            # A downtime stops custom notifications too, unless they are forced.
+            option = FORCED if told.downtime else 0
+            found.append(("SEND_CUSTOM_SVC_NOTIFICATION", *name, option, "imap4-monitor", LATE))
+        found.append(("SET_SVC_NOTIFICATION_NUMBER", *name, 0))
+    found.append(("CHANGE_CUSTOM_SVC_VAR", *name, VARIABLE, str(Count(left=left))))
+    if interval:
         found.append(("CHANGE_NORMAL_SVC_CHECK_INTERVAL", *name, interval))
-    forced = failures == 1 == rules.failures_per_alert
-    found.append((f"SCHEDULE_{'FORCED_' * forced}SVC_CHECK", *name, moment))
-    if wrap and told.hard and told.notification >= wrap * rules.failures_per_alert + 1:
-        again = (wrap - 1) * rules.failures_per_alert + 1
-        found.append(("SET_SVC_NOTIFICATION_NUMBER", *name, again))
+    found.append(("SCHEDULE_FORCED_SVC_CHECK", *name, round(now + rules.delays.up)))
     return found
 
 
@@ -116,12 +230,22 @@ def _parser() -> argparse.ArgumentParser:
     )
     states = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
     parser.add_argument("--state", required=True, choices=states, help="$SERVICESTATE$")
-    parser.add_argument("--state-type", required=True, choices=("SOFT", "HARD"), help="$SERVICESTATETYPE$")
-    parser.add_argument("--attempt", required=True, type=int, metavar="N", help="$SERVICEATTEMPT$")
     parser.add_argument(
-        "--notification-number", required=True, type=int, metavar="N", help="$SERVICENOTIFICATIONNUMBER$"
+        "--number", required=True, type=_number, metavar="N", help="$SERVICENOTIFICATIONNUMBER$"
     )
+    parser.add_argument("--notice", required=True, metavar="ID", help="$SERVICENOTIFICATIONID$")
+    parser.add_argument("--problem", required=True, metavar="ID", help="$SERVICEPROBLEMID$")
+    parser.add_argument("--downtime", required=True, type=_number, metavar="N", help="$SERVICEDOWNTIME$")
+    parser.add_argument("--host-downtime", required=True, type=_number, metavar="N", help="$HOSTDOWNTIME$")
+    parser.add_argument("--host-state", required=True, metavar="STATE", help="$HOSTSTATE$")
+    parser.add_argument("--host-state-type", required=True, metavar="TYPE", help="$HOSTSTATETYPE$")
+    parser.add_argument("--count", required=True, metavar="TEXT", help=f"$_SERVICE{VARIABLE}$")
     return parser
+
+
+def _number(text: str) -> int:
+    """A macro's number; one that is empty is 0."""
+    return int(text or 0)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -137,13 +261,15 @@ def main(arguments: Sequence[str]) -> int:
         host=given.host,
         service=given.service,
         ok=given.state == "OK",
-        hard=given.state_type == "HARD",
-        attempt=given.attempt,
-        notification=given.notification_number,
+        number=given.number,
+        notice=given.notice,
+        problem=given.problem,
+        host_down=given.host_state not in ("UP", "") and given.host_state_type == "HARD",
+        downtime=given.downtime + given.host_downtime > 0,
     )
-    wanted = commands(
-        rules, told, now, duration=given.duration, wrap=given.wrap, length=max(1, given.interval_length)
-    )
+    before = Count.read(given.count)
+    length = max(1, given.interval_length)
+    wanted = commands(rules, told, before, now, duration=given.duration, wrap=given.wrap, length=length)
     try:
         send(given.command_file, wanted, Deadline(SECONDS))
     except CommandFileError as error:

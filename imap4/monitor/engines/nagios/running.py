@@ -61,9 +61,33 @@ def _interval(main: MainFile, monitor: Monitor, values: Block) -> Finding | None
     return Finding(
         False,
         f"{_label(monitor)} is tested every {seconds:g} s while Up, not {up}",
-        "an outage before the definition was changed set it, and the engine keeps that over restarts",
+        "an outage before the definition was changed set it, or event handlers were off when one ended",
         main.change("retained_service_attribute_mask=1024") + ", and restart the engine",
     )
+
+
+_SWITCHES = (
+    (
+        "event_handler_enabled",
+        "1",
+        "its failing tests are neither counted nor paced",
+        "enable its event handler",
+    ),
+    ("notifications_enabled", "1", "nobody is told, and nothing is repaired", "enable its notifications"),
+    (
+        "flap_detection_enabled",
+        "0",
+        "an engine that takes it for flapping sends no alerts",
+        "disable its flap detection",
+    ),
+)
+
+
+def _switches(monitor: Monitor, values: Block) -> Iterator[Finding]:
+    """What somebody has switched for one service at run time; the engine keeps it over restarts."""
+    for name, good, why, remedy in _SWITCHES:
+        if monitor.enabled and values.get(name, good) != good:
+            yield Finding(False, f"{_label(monitor)} has {name}={values[name]}", why, remedy)
 
 
 def examine(main: MainFile, monitors: Sequence[Monitor]) -> Iterator[Finding]:
@@ -93,6 +117,8 @@ def examine(main: MainFile, monitors: Sequence[Monitor]) -> Iterator[Finding]:
         changed = _interval(main, monitor, found) if found is not None else None
         if changed:
             yield changed
+        if found is not None:
+            yield from _switches(monitor, found)
     hosts = [values for kind, values in blocks if kind == "hoststatus"]
     down = {values.get("host_name") for values in hosts if values.get("current_state") != "0"}
     for host in sorted({monitor.host for monitor in monitors} & down):

@@ -76,6 +76,47 @@ def test_one_recovery_notification_and_only_after_an_alert(rules: Rules, results
             alerted = False
 
 
+TOLD = st.lists(
+    st.tuples(st.sampled_from([False, False, False, True]), st.sampled_from([True, True, False])), max_size=80
+)
+
+
+@given(RULES, TOLD)
+def test_what_cannot_be_told_is_owed_and_takes_the_next_number(
+    rules: Rules, tests: list[tuple[bool, bool]]
+) -> None:
+    before, since, alerts = Position(), 0, 0
+    for passed, tellable in tests:
+        after = advance(rules, before, passed, tellable)
+        if passed:
+            since = alerts = 0
+            assert not after.failures
+            told = before.alerts > 0 or before.unrecovered
+            assert (after.recovery, after.owed) == (told and tellable, told and not tellable)
+        else:
+            since += 1
+            due = since >= rules.failures_per_alert and alerts < (rules.maximum_alerts or 99)
+            assert after.owed == (due and not tellable)
+            assert after.alert == (alerts + 1 if due and tellable else None)
+            if after.alert:
+                since, alerts = 0, alerts + 1
+        before = after
+
+
+@given(RULES, st.integers(0, 40))
+def test_an_outage_that_could_not_be_told_in_time_is_never_lost_before_its_alerts(
+    rules: Rules, silent: int
+) -> None:
+    position = Position()
+    for _ in range(silent):
+        position = advance(rules, position, False, False)
+        assert position.state in (State.WARN, State.DOWN)
+    needed = max(1, rules.failures_per_alert - silent)
+    for _ in range(needed):
+        position = advance(rules, position, False)
+    assert position.alert == 1
+
+
 @given(RULES, RESULTS)
 def test_warn_is_everything_before_the_first_alert(rules: Rules, results: list[bool]) -> None:
     for position in run(rules, results):

@@ -12,84 +12,131 @@ from hypothesis import strategies as st
 
 from imap4.deadline import Deadline
 from imap4.monitor.engines.nagios.command_file import CommandFileError, line, send
-from imap4.monitor.engines.nagios.pace import Told, commands
+from imap4.monitor.engines.nagios.pace import Count, Told, commands
 from imap4.monitor.states import Delays, Rules
 from tests.unit.imap4.monitor.conftest import Run
 
 RULES = Rules(Delays(up=500, warn=20, down=60, lost=600), failures_per_alert=3, maximum_alerts=2)
 
 
-def told(*, ok: bool = False, hard: bool = True, attempt: int = 3, notification: int = 0) -> Told:
+def told(number: int, *, ok: bool = False, notice: str = "9", **more: bool) -> Told:
     """What the engine says about a test of the service Mail on the host h."""
-    return Told("h", "Mail", ok, hard, attempt, notification)
+    return Told("h", "Mail", ok, number, notice, "7", **more)
+
+
+def var(text: str) -> tuple[str | int, ...]:
+    """The command that keeps a count."""
+    return ("CHANGE_CUSTOM_SVC_VAR", "h", "Mail", "IMAP4_COUNT", text)
+
+
+def interval(seconds: int) -> tuple[str | int, ...]:
+    """The command that sets the engine's interval."""
+    return ("CHANGE_NORMAL_SVC_CHECK_INTERVAL", "h", "Mail", seconds)
+
+
+def number(number: int) -> tuple[str | int, ...]:
+    """The command that sets the number on which the next notification builds."""
+    return ("SET_SVC_NOTIFICATION_NUMBER", "h", "Mail", number)
+
+
+def schedule(moment: int) -> tuple[str | int, ...]:
+    """The command that pulls the next test forward."""
+    return ("SCHEDULE_SVC_CHECK", "h", "Mail", moment)
+
+
+# Three failures an alert, two alerts: numbers 3 and 7.
+@pytest.mark.parametrize(
+    ("before", "said", "meant"),
+    [
+        ("-", told(1), [var("7:1:0:1:1:9"), interval(30), schedule(1020)]),
+        ("7:1:0:1:1:8", told(2), [var("7:2:0:2:1:9"), interval(70), schedule(1020)]),
+        ("7:2:0:2:1:8", told(3), [number(4), var("7:3:3:4:1:9"), interval(70), schedule(1060)]),
+        ("7:3:3:4:1:8", told(5), [number(4), var("7:4:3:4:1:9"), interval(70), schedule(1060)]),
+        ("7:4:3:4:1:8", told(5), [number(6), var("7:5:3:6:1:9"), interval(610), schedule(1060)]),
+        ("7:5:3:6:1:8", told(7), [number(8), var("7:6:6:8:1:9"), interval(610), schedule(1600)]),
+        ("7:6:6:8:1:8", told(9), [number(8), var("7:7:6:8:1:9"), interval(610), schedule(1600)]),
+        # Nothing was sent: the test counts, and an alert that was due stays so.
+        ("-", told(0), [number(1), var("7:1:0:1:0:9"), interval(30), schedule(1020)]),
+        ("7:5:3:6:1:9", told(6), [var("7:6:3:6:1:9"), interval(610), schedule(1060)]),
+        ("7:6:3:6:1:9", told(6), [var("7:7:3:6:1:9"), interval(610), schedule(1060)]),
+        # Handlers were off at the last recovery: what was kept is of another problem.
+        ("6:5:3:6:1:8", told(1), [var("7:1:0:1:1:9"), interval(30), schedule(1020)]),
+        # The core had still to send a recovery: its number is not this problem's.
+        ("left", told(5), [number(1), var("7:1:0:1:0:9"), interval(30), schedule(1020)]),
+        ("nonsense; x", told(1), [var("7:1:0:1:1:9"), interval(30), schedule(1020)]),
+    ],
+)
+def test_a_failing_test_is_counted_and_sets_number_interval_and_delay(
+    before: str, said: Told, meant: list[tuple[str | int, ...]]
+) -> None:
+    assert commands(RULES, said, Count.read(before), 1000.0, duration=10) == meant
+
+
+UP = [interval(500), ("SCHEDULE_FORCED_SVC_CHECK", "h", "Mail", 1500)]
+
+
+def custom(option: int) -> tuple[str | int, ...]:
+    """The command for a recovery that the core has forgotten."""
+    said = "RECOVERY: the service is up again"
+    return ("SEND_CUSTOM_SVC_NOTIFICATION", "h", "Mail", option, "imap4-monitor", said)
 
 
 @pytest.mark.parametrize(
-    ("said", "failures", "interval", "delay"),
+    ("before", "said", "meant"),
     [
-        (told(hard=False, attempt=1), 1, None, 20),
-        (told(hard=False, attempt=2), 2, 70, 20),
-        (told(notification=1), 3, 70, 60),
-        (told(notification=2), 4, 70, 60),
-        (told(notification=3), 5, 610, 60),
-        (told(notification=4), 6, 610, 600),
-        (told(notification=9), 11, 610, 600),
-        # In downtime nothing is counted: Down.
-        (told(notification=0), 3, 70, 60),
+        ("7:3:3:4:1:8", told(0, ok=True), [number(0), var("-")]),
+        # The core has not sent it, and forgotten the number: 4.4.6 and Naemon.
+        ("7:3:3:4:1:9", told(0, ok=True), [number(4), custom(0), number(0), var("-")]),
+        ("7:3:3:4:1:8", told(0, ok=True, host_down=True), [number(4), custom(0), number(0), var("-")]),
+        ("7:6:6:8:1:8", told(0, ok=True, downtime=True), [number(8), custom(2), number(0), var("-")]),
+        # Nobody was told.
+        ("7:2:0:2:1:9", told(0, ok=True), [number(0), var("-")]),
+        # The core will send it by the number that it has: since 4.5.7.
+        ("7:3:3:4:1:9", told(4, ok=True), [var("left")]),
+        ("7:2:0:2:1:9", told(2, ok=True), [number(1_000_001), var("left")]),
+        ("7:2:0:2:0:9", told(2, ok=True), [number(0), var("-")]),
+        ("-", told(0, ok=True), [number(0), var("-")]),
     ],
 )
-def test_a_failing_test_sets_the_interval_of_the_next_and_pulls_it_forward(
-    said: Told, failures: int, interval: int | None, delay: int
+def test_a_recovery_sets_everything_back_and_is_told_where_the_core_does_not(
+    before: str, said: Told, meant: list[tuple[str | int, ...]]
 ) -> None:
-    assert said.failures(3) == failures
-    meant: list[tuple[str | int, ...]] = [("SCHEDULE_SVC_CHECK", "h", "Mail", 1000 + delay)]
-    if interval:
-        meant.insert(0, ("CHANGE_NORMAL_SVC_CHECK_INTERVAL", "h", "Mail", interval))
-    assert commands(RULES, said, 1000.0, duration=10) == meant
-
-
-def test_a_recovery_sets_everything_back() -> None:
-    assert commands(RULES, told(ok=True), 1000.4, duration=10) == [
-        ("CHANGE_NORMAL_SVC_CHECK_INTERVAL", "h", "Mail", 500),
-        ("SET_SVC_NOTIFICATION_NUMBER", "h", "Mail", 0),
-        ("SCHEDULE_FORCED_SVC_CHECK", "h", "Mail", 1500),
-    ]
+    assert commands(RULES, said, Count.read(before), 1000.4, duration=10) == [*meant, *UP]
 
 
 def test_intervals_are_told_in_the_engines_units_rounded_up() -> None:
-    def intervals(said: Told) -> list[str | int]:
-        told_ = commands(RULES, said, 0.0, duration=10, length=60)
-        return [each[3] for each in told_ if each[0] == "CHANGE_NORMAL_SVC_CHECK_INTERVAL"]
+    def intervals(said: Told, before: str) -> list[str | int]:
+        made = commands(RULES, said, Count.read(before), 0.0, duration=10, length=60)
+        return [each[3] for each in made if each[0] == "CHANGE_NORMAL_SVC_CHECK_INTERVAL"]
 
-    assert intervals(told(notification=1)) == [2]  # 70 s
-    assert intervals(told(notification=4)) == [11]  # 610 s
-    assert intervals(told(ok=True)) == [9]  # 500 s
+    assert intervals(told(3), "7:2:0:2:1:8") == [2]  # 70 s
+    assert intervals(told(7), "7:5:3:6:1:8") == [11]  # 610 s
+    assert intervals(told(0, ok=True), "7:5:3:6:1:8") == [9]  # 500 s
 
 
 def test_an_interval_that_is_long_enough_for_every_delay_is_left_alone() -> None:
     """A changed one outlives the engine's restart, and the next rendering."""
     rules = Rules(Delays(up=100, warn=90, down=50, lost=90), failures_per_alert=2, maximum_alerts=2)
-    for said in (told(hard=False, attempt=1), told(notification=1), told(notification=9), told(ok=True)):
-        names = {each[0] for each in commands(rules, said, 0.0, duration=10, length=60)}
+    for said in (told(1), told(2), told(7), told(0, ok=True)):
+        names = {each[0] for each in commands(rules, said, Count(), 0.0, duration=10, length=60)}
         assert "CHANGE_NORMAL_SVC_CHECK_INTERVAL" not in names
-        found = {each[0] for each in commands(rules, said, 0.0, duration=10.1, length=60)}
+        found = {each[0] for each in commands(rules, said, Count(), 0.0, duration=10.1, length=60)}
         assert "CHANGE_NORMAL_SVC_CHECK_INTERVAL" in found
 
 
-def test_the_first_of_single_failures_is_forced_because_the_engine_has_the_up_interval() -> None:
-    rules = Rules(RULES.delays, failures_per_alert=1, maximum_alerts=1)
-    assert (
-        commands(rules, told(notification=1, attempt=1), 0.0, duration=10)[-1][0]
-        == "SCHEDULE_FORCED_SVC_CHECK"
-    )
-    assert commands(rules, told(notification=2, attempt=1), 0.0, duration=10)[-1][0] == "SCHEDULE_SVC_CHECK"
+def test_the_first_failure_is_forced_where_the_engine_has_a_shorter_interval() -> None:
+    for up, name in ((10, "SCHEDULE_FORCED_SVC_CHECK"), (20, "SCHEDULE_SVC_CHECK")):
+        rules = Rules(Delays(up=up, warn=20, down=60, lost=600), 3, 1)
+        assert commands(rules, told(1), Count(), 0.0, duration=10)[-1][0] == name
+        again = commands(rules, told(2), Count.read("7:1:0:1:1:8"), 0.0, duration=10)
+        assert again[-1][0] == "SCHEDULE_SVC_CHECK"
 
 
 def test_without_a_limit_the_last_escalations_are_used_again_and_again() -> None:
     rules = Rules(RULES.delays, failures_per_alert=3, maximum_alerts=0)
-    reset = ("SET_SVC_NOTIFICATION_NUMBER", "h", "Mail", 28)
-    assert commands(rules, told(notification=31), 0.0, duration=10, wrap=10)[-1] == reset
-    assert reset not in commands(rules, told(notification=30), 0.0, duration=10, wrap=10)
+    # Alert 10 is number 39; before the next one the number rests below 39 again.
+    assert number(40) in commands(rules, told(39), Count.read("7:30:27:38:1:8"), 0.0, duration=10, wrap=10)
+    assert number(38) in commands(rules, told(41), Count.read("7:31:30:40:1:8"), 0.0, duration=10, wrap=10)
 
 
 @given(st.text(), st.text(), st.text())
@@ -111,11 +158,11 @@ def pipe(tmp_path: Path) -> Path:
 
 
 def arguments(path: Path, state: str) -> list[str]:
-    """What the engine's event handler has on its command line."""
+    """What the engine's event handler has on its command line; Naemon leaves ids empty while all is well."""
     return (
         f"pace --command-file {path} --host h --service Mail --up 300 --warn 20 --down 60 --lost 600 "
-        f"--failures 3 --alerts 2 --duration 10 --state {state} --state-type HARD --attempt 3 "
-        "--notification-number 1"
+        f"--failures 3 --alerts 2 --duration 10 --state={state} --number=3 --notice= --problem=a-7 "
+        "--downtime=0 --host-downtime= --host-state=UP --host-state-type=HARD --count=a-7:2:0:2:1:"
     ).split()
 
 
@@ -123,10 +170,14 @@ def test_the_handler_writes_to_the_command_file(imap4_monitor: Run, pipe: Path) 
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     ended = imap4_monitor(*arguments(pipe, "CRITICAL"))
     assert (ended.stdout, ended.stderr, ended.returncode) == ("", "", 0)
-    first, second = os.read(reader, 4096).decode().splitlines()
+    *lines, last = os.read(reader, 4096).decode().splitlines()
     os.close(reader)
-    assert first.split("] ")[1] == "CHANGE_NORMAL_SVC_CHECK_INTERVAL;h;Mail;70"
-    begin, moment = second.split("] SCHEDULE_SVC_CHECK;h;Mail;")
+    assert [each.split("] ")[1] for each in lines] == [
+        "SET_SVC_NOTIFICATION_NUMBER;h;Mail;4",
+        "CHANGE_CUSTOM_SVC_VAR;h;Mail;IMAP4_COUNT;a-7:3:3:4:1:",
+        "CHANGE_NORMAL_SVC_CHECK_INTERVAL;h;Mail;70",
+    ]
+    begin, moment = last.split("] SCHEDULE_SVC_CHECK;h;Mail;")
     assert 59 <= int(moment) - int(begin[1:]) <= 62
 
 

@@ -1,0 +1,182 @@
+"""What happens to an engine from outside, and whether it has it yet."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import ssl
+import time
+import urllib.parse
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from imap4.monitor.engines.nagios.command_file import Command
+from tests.engines import icinga, nagios_core
+
+
+def commands(what: str, host: str, service: str) -> list[Command]:
+    """The external commands that make it so; Nagios' and Icinga's are the same."""
+    now = int(time.time())
+    parent = host.replace("host", "parent")
+    name = (host, service)
+    made: dict[str, list[Command]] = {
+        "downtime": [("SCHEDULE_SVC_DOWNTIME", *name, now, now + 3600, 1, 0, 3600, "tests", "planned")],
+        "downtime ends": [("DEL_DOWNTIME_BY_HOST_NAME", *name)],
+        "acknowledge": [("ACKNOWLEDGE_SVC_PROBLEM", *name, 2, 1, 0, "tests", "seen")],
+        "acknowledgement goes": [("REMOVE_SVC_ACKNOWLEDGEMENT", *name)],
+        "host down": [("PROCESS_HOST_CHECK_RESULT", host, 1, "down")],
+        "host up": [("PROCESS_HOST_CHECK_RESULT", host, 0, "up")],
+        "parent down": [("PROCESS_HOST_CHECK_RESULT", parent, 1, "down")],
+        "parent up": [("PROCESS_HOST_CHECK_RESULT", parent, 0, "up")],
+        "notifications off": [("DISABLE_SVC_NOTIFICATIONS", *name)],
+        "notifications on": [("ENABLE_SVC_NOTIFICATIONS", *name)],
+        "handlers off": [("DISABLE_SVC_EVENT_HANDLER", *name)],
+        "handlers on": [("ENABLE_SVC_EVENT_HANDLER", *name)],
+    }
+    return made[what]
+
+
+def is_so(what: str, seen: dict[str, Any]) -> bool:
+    """Whether the engine has it, by what ``of_nagios`` or ``of_icinga`` saw."""
+    wanted: dict[str, tuple[str, bool]] = {
+        "downtime": ("downtime", True),
+        "downtime ends": ("downtime", False),
+        "acknowledge": ("acknowledged", True),
+        "acknowledgement goes": ("acknowledged", False),
+        "host down": ("host down", True),
+        "host up": ("host down", False),
+        "parent down": ("parent down", True),
+        "parent up": ("parent down", False),
+        "notifications off": ("notifications", False),
+        "notifications on": ("notifications", True),
+        "handlers off": ("handlers", False),
+        "handlers on": ("handlers", True),
+    }
+    name, value = wanted[what]
+    return bool(seen[name]) == value
+
+
+def of_nagios(engine: nagios_core.Nagios, host: str, service: str) -> dict[str, Any]:
+    """What the status file, at most a second old, says of a service."""
+    blocks: dict[tuple[str, str, str], dict[str, str]] = {}
+    try:
+        text = (engine.folder / "status.dat").read_text(errors="replace")
+    except FileNotFoundError:
+        text = ""
+    for kind, body in re.findall(r"^(\w+) \{\n(.*?)^\t\}", text, re.DOTALL | re.MULTILINE):
+        values = dict(line.strip().split("=", 1) for line in body.splitlines() if "=" in line)
+        blocks[kind, values.get("host_name", ""), values.get("service_description", "")] = values
+    its = blocks.get(("servicestatus", host, service), {})
+    down = {
+        name: blocks.get(("hoststatus", name, ""), {}).get("current_state") != "0"
+        for name in (host, host.replace("host", "parent"))
+    }
+    return {
+        "downtime": its.get("scheduled_downtime_depth") != "0",
+        "acknowledged": its.get("problem_has_been_acknowledged") != "0",
+        "notifications": its.get("notifications_enabled") != "0",
+        "handlers": its.get("event_handler_enabled") != "0",
+        "host down": down[host],
+        "parent down": down[host.replace("host", "parent")],
+    }
+
+
+class IcingaEyes:
+    """Asks an Icinga through its API."""
+
+    def __init__(self, api: icinga.Api, user: str) -> None:
+        self._url = f"https://localhost:{api.port}/v1"
+        self._context = ssl.create_default_context(cafile=str(api.ca_file))
+        password = api.passwords[user].read_text().strip()
+        secret = base64.b64encode(f"{user}:{password}".encode()).decode()
+        self._headers = {"Authorization": f"Basic {secret}", "Accept": "application/json"}
+
+    def attributes(self, kind: str, name: str) -> dict[str, Any]:
+        """An object's attributes."""
+        url = f"{self._url}/objects/{kind}/{urllib.parse.quote(name, safe='')}"
+        found: dict[str, Any] = self._ask(url, None)["results"][0]["attrs"]
+        return found
+
+    def end_downtimes(self, host: str, service: str) -> None:
+        """What DEL_DOWNTIME_BY_HOST_NAME does in Nagios; Icinga 2.13 ends none by it."""
+        told = {"type": "Service", "service": f"{host}!{service}"}
+        self._ask(f"{self._url}/actions/remove-downtime", told)
+
+    def _ask(self, url: str, told: dict[str, str] | None) -> dict[str, Any]:
+        data = None if told is None else json.dumps(told).encode()
+        request = urllib.request.Request(url, data, self._headers)  # noqa: S310
+        with urllib.request.urlopen(request, timeout=10, context=self._context) as answer:  # noqa: S310
+            found: dict[str, Any] = json.load(answer)
+        return found
+
+    def see(self, host: str, service: str) -> dict[str, Any]:
+        """What the engine has of a service now."""
+        its = self.attributes("services", f"{host}!{service}")
+        parent = host.replace("host", "parent")
+        return {
+            "downtime": its["downtime_depth"] > 0,
+            "acknowledged": its["acknowledgement"] != 0,
+            "notifications": its["enable_notifications"],
+            "handlers": its["enable_event_handler"],
+            "host down": self._down(host),
+            "parent down": self._down(parent),
+        }
+
+    def _down(self, host: str) -> bool:
+        """Whether a host is down; one without a result shows that state too, and counts as up."""
+        its = self.attributes("hosts", host)
+        return bool(its["last_check"] > 0 and its["state"] != 0)
+
+
+NAGIOS_HOST = """\
+define host {{
+    host_name {name}
+    address 127.0.0.1
+    active_checks_enabled 0
+    passive_checks_enabled 1
+    max_check_attempts 1
+    notifications_enabled 0
+    notification_period imap4-always
+    check_period imap4-always
+    contacts imap4-silence
+}}
+"""
+NAGIOS_DEPENDENCY = """\
+define hostdependency {{
+    host_name {parent}
+    dependent_host_name {host}
+    execution_failure_criteria n
+    notification_failure_criteria d,u
+}}
+"""
+ICINGA_HOST = """\
+object Host "{name}" {{
+  address = "127.0.0.1"
+  check_command = "dummy"
+  enable_active_checks = false
+  max_check_attempts = 1
+  enable_notifications = false
+}}
+"""
+ICINGA_DEPENDENCY = """\
+object Dependency "parent" {{
+  parent_host_name = "{parent}"
+  child_host_name = "{host}"
+  child_service_name = "{service}"
+  disable_notifications = true
+  states = [ Up ]
+}}
+"""
+
+
+def write_hosts(folder: Path, services: dict[str, str], is_nagios: bool) -> None:
+    """Hosts of the site's own, each with a parent and a service; their states are told from outside."""
+    host, dependency = (NAGIOS_HOST, NAGIOS_DEPENDENCY) if is_nagios else (ICINGA_HOST, ICINGA_DEPENDENCY)
+    text = ""
+    for name, service in services.items():
+        parent = name.replace("host", "parent")
+        text += host.format(name=name) + host.format(name=parent)
+        text += dependency.format(parent=parent, host=name, service=service)
+    (folder / "objects" / ("hosts.cfg" if is_nagios else "hosts.conf")).write_text(text)

@@ -1,0 +1,222 @@
+"""Situations of real life in the middle of outages, each a service of its own with a host of its own.
+
+A check of these runs no plugin: it takes the next of its results. Where something is to happen at a test, the
+check waits in the middle until the engine is known to have it: so what a test falls into is certain, however
+busy the machine is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from imap4.monitor.model import Action, AlertRange, Contact, Monitor, Recovery
+from imap4.monitor.states import Delays, Position, Rules, advance
+from tests.engines.recorder import Recorder
+
+# Up is far above the others: Icinga holds back what it once held back while a test is near by the Up delay.
+DELAYS = Delays(up=80, warn=3, down=4, lost=5)
+SILENCERS = {
+    "downtime": "downtime ends",
+    "acknowledge": "acknowledgement goes",
+    "host down": "host up",
+    "parent down": "parent up",
+    "notifications off": "notifications on",
+}
+"""What keeps an engine from sending, and what ends it."""
+
+
+@dataclass(frozen=True)
+class Situation:
+    """An outage: ``+`` is a test that passes, ``-`` one that fails; and what happens at which test."""
+
+    name: str
+    failures_per_alert: int
+    maximum_alerts: int
+    results: str
+    happens: Mapping[int, Sequence[str]] = field(default_factory=dict)
+    """By the number of the test, from 0: at its end it is so."""
+    differs: Mapping[str, str] = field(default_factory=dict)
+    """By engine, why what it does is not what the states say; it is not compared then."""
+
+    @property
+    def rules(self) -> Rules:
+        """Its delays and alerts."""
+        return Rules(DELAYS, self.failures_per_alert, self.maximum_alerts)
+
+    def tellable(self) -> list[bool]:
+        """For every test, whether an engine may send anything then."""
+        active: set[str] = set()
+        found = []
+        ends = {end: begin for begin, end in SILENCERS.items()}
+        for number in range(len(self.results)):
+            for what in self.happens.get(number, ()):
+                if what in SILENCERS:
+                    active.add(what)
+                elif what in ends:
+                    active.discard(ends[what])
+            if self.results[number] == "+":
+                # Every engine forgets an acknowledgement at the test that passes.
+                active.discard("acknowledge")
+            found.append(not active)
+        return found
+
+    def positions(self) -> list[Position]:
+        """What the states say after each test."""
+        found: list[Position] = []
+        before = Position()
+        for result, tellable in zip(self.results, self.tellable(), strict=True):
+            before = advance(self.rules, before, result == "+", tellable)
+            found.append(before)
+        return found
+
+    def expected(self, early: bool) -> list[Event]:
+        """Who is told what, each with the number of the test that causes it.
+
+        Args:
+            early: whether a recovery that an engine would hold back is told at once, and not when it can be.
+        """
+        found: list[Event] = []
+        told: dict[str, None] = {}
+        late = False
+        for number, (each, tellable) in enumerate(zip(self.positions(), self.tellable(), strict=True)):
+            if each.alert:
+                people = ["admins", "boss"] if each.alert >= 2 else ["admins"]
+                found += [Event(name, "PROBLEM", 0, number) for name in people]
+                told |= dict.fromkeys(people)
+                if each.alert <= 2:
+                    found.append(Event("repair", "PROBLEM", each.alert, number))
+            if self.results[number] == "+":
+                if tellable or early:
+                    # Where it could not be told at once, an engine has its own time for it.
+                    found += [Event(name, "RECOVERY", 0, number, late) for name in told]
+                    told = {}
+                late = bool(told)
+            if "acknowledge" in self.happens.get(number, ()):
+                # It is the problem of the test before that is acknowledged.
+                found += [Event(name, "ACKNOWLEDGEMENT", 0, number - 1, True) for name in told]
+        return sorted(found)
+
+
+@dataclass(frozen=True, order=True)
+class Event:
+    """Somebody who is told something, or a repair."""
+
+    who: str
+    kind: str
+    """PROBLEM, RECOVERY or ACKNOWLEDGEMENT."""
+    alert: int
+    """The alert's number that a repair is told."""
+    test: int
+    """The last test that had ended."""
+    late: bool = field(default=False, compare=False)
+    """Whether it may be told at a later test."""
+
+
+def found(situation: Situation, port: int, recorder: Recorder) -> list[Event]:
+    """What was really sent and run."""
+    tests = recorder.tests(port)
+    events = []
+    for each in recorder.notices(situation.name):
+        # Nagios until 4.5.6 and Naemon forget a recovery that they could not send: it is a custom one.
+        kind = "RECOVERY" if each.kind == "CUSTOM" else each.kind
+        test = max(number for number, test in enumerate(tests) if test.end <= each.time)
+        events.append(Event(each.who, kind, each.alert, test))
+    return sorted(events)
+
+
+def mistakes(meant: Sequence[Event], seen: Sequence[Event], by_order: bool) -> list[str]:
+    """What is missing, and what is too much.
+
+    Args:
+        by_order: the machine was too slow to say at which test something was sent; the order must do.
+    """
+    wrong = []
+    left = list(seen)
+    for each in meant:
+        fits = [
+            event
+            for event in left
+            if (event.who, event.kind, event.alert) == (each.who, each.kind, each.alert)
+            and (by_order or event.test == each.test or (each.late and event.test > each.test))
+        ]
+        if fits:
+            left.remove(fits[0])
+        else:
+            wrong.append(f"missing: {each}")
+    return wrong + [f"too much: {each}" for each in left]
+
+
+def monitor(situation: Situation, number: int) -> Monitor:
+    """The monitor of a situation; its port tells the check which one it is."""
+    return Monitor(
+        name=situation.name,
+        address="127.0.0.1",
+        host=f"host {number}",
+        port=20000 + number,
+        # Long enough for a check that waits until something has happened.
+        test_duration=25,
+        rules=situation.rules,
+        contacts=(Contact("admins"), Contact("boss", AlertRange(2))),
+        recovery=Recovery(
+            machine="mail1",
+            credential="root",
+            services=("dovecot",),
+            actions=(Action("restart-service", AlertRange(1, 2)),),
+        ),
+    )
+
+
+CHECK = """\
+cd {folder} || exit 3
+number=$(cat count-$4 2>/dev/null || echo 0)
+begin=$(date +%s.%N)
+: > begun-$4-$number
+while [ -e gate-$4-$number ]; do sleep 0.1; done
+result=$(cut -c$((number + 1)) results-$4)
+status=2; text="CRITICAL - down as told"
+case $result in -) ;; *) status=0; text="OK - up as told" ;; esac
+printf '%s %s %s %s\\n' "$4" "$begin" "$(date +%s.%N)" "$status" >> recorder/tests
+echo $((number + 1)) > count-$4
+echo "$text"
+exit $status
+"""
+
+
+def write_check(folder: Path, situations: Mapping[int, Situation]) -> str:
+    """The check of the situations, by port, as a program; its path."""
+    for port, each in situations.items():
+        (folder / f"results-{port}").write_text(each.results + "\n")
+        for number in each.happens:
+            (folder / f"gate-{port}-{number}").touch()
+    path = folder / "check"
+    path.write_text("#!/bin/sh\n" + CHECK.format(folder=folder))
+    path.chmod(0o755)
+    return str(path)
+
+
+SITUATIONS = (
+    Situation("ends after alert 1", 1, 3, "+-++"),
+    Situation("ends after alert 2", 1, 3, "+--++"),
+    Situation("ends after alert 3", 1, 3, "+---++"),
+    Situation("ends after alert 1 of two failures", 2, 3, "+--++"),
+    Situation("ends in the middle", 2, 3, "+---++"),
+    Situation("ends in Lost", 1, 2, "+----++"),
+    Situation("host down at first", 3, 2, "+----------++", {1: ["host down"], 3: ["host up"]}),
+    Situation("host down at first and one alert", 2, 1, "+-----++", {1: ["host down"], 2: ["host up"]}),
+    Situation("host down for all alerts", 1, 2, "+------++", {1: ["host down"], 5: ["host up"]}),
+    Situation("host down for a moment", 1, 4, "+------++", {3: ["host down"], 4: ["host up"]}),
+    Situation("host down all along", 1, 2, "+---+++", {1: ["host down"], 5: ["host up"]}),
+    Situation("host down at the recovery", 1, 3, "+---+++", {3: ["host down"], 5: ["host up"]}),
+    Situation("downtime first", 1, 6, "+---------++", {1: ["downtime"], 4: ["downtime ends"]}),
+    Situation("downtime in the middle", 1, 4, "+-------++", {2: ["downtime"], 4: ["downtime ends"]}),
+    Situation("downtime at the recovery", 1, 3, "+--+++", {3: ["downtime"], 4: ["downtime ends"]}),
+    Situation("downtime until the recovery", 2, 2, "+----++", {1: ["downtime"], 5: ["downtime ends"]}),
+    Situation("acknowledged", 1, 6, "+--------++", {3: ["acknowledge"], 5: ["acknowledgement goes"]}),
+    Situation("acknowledged until the recovery", 2, 3, "+-----++", {3: ["acknowledge"]}),
+    Situation("parent down", 1, 4, "+------++", {2: ["parent down"], 4: ["parent up"]}),
+    Situation("notifications off", 1, 4, "+------++", {2: ["notifications off"], 4: ["notifications on"]}),
+    Situation("two outages", 1, 2, "+--+-+++"),
+    Situation("handlers off at the recovery", 1, 2, "+--+--++", {3: ["handlers off"], 4: ["handlers on"]}),
+)

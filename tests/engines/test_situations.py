@@ -1,0 +1,150 @@
+"""Who is told what in situations of real life: every engine against the state machine."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from imap4.deadline import Deadline
+from imap4.monitor.engines.command_lines import Programs
+from imap4.monitor.engines.icinga2 import objects as icinga2
+from imap4.monitor.engines.nagios import objects as nagios
+from imap4.monitor.engines.nagios.command_file import send
+from imap4.monitor.engines.rendered_files import write
+from imap4.monitor.model import Definition
+from tests.engines import acting, icinga, nagios_core
+from tests.engines.conftest import ENGINES, stall
+from tests.engines.recorder import Recorder
+from tests.engines.situations import SITUATIONS, Situation, found, mistakes, monitor, write_check
+
+
+class Run:
+    """One engine with all situations, each at its own test."""
+
+    def __init__(self, engine: str, folder: Path) -> None:
+        folder.mkdir(parents=True)
+        self.folder = folder
+        self.recorder = Recorder(folder / "recorder")
+        self.monitors = {each.name: monitor(each, number) for number, each in enumerate(SITUATIONS)}
+        ports = {self.monitors[each.name].port: each for each in SITUATIONS}
+        programs = Programs(
+            check=write_check(folder, ports),
+            monitor=self.recorder.program("imap4-monitor", "imap4.monitor.cli"),
+            recovery=self.recorder.recovery,
+            command_file=str(folder / "rw" / "nagios.cmd"),
+        )
+        definition = Definition("situations.toml", tuple(self.monitors.values()))
+        self.is_nagios = engine == "nagios"
+        self.engine: nagios_core.Nagios | icinga.Icinga
+        services = {each.host: each.service for each in self.monitors.values()}
+        if self.is_nagios:
+            nagios_core.make(folder)
+            for name in ("admins", "boss"):
+                line = f"{self.recorder.notify} {name} '$SERVICEDESC$' '$NOTIFICATIONTYPE$'"
+                nagios_core.contact(folder, name, line)
+            write(folder / "objects", nagios.render(definition, programs, existing_hosts=True))
+            self.engine = nagios_core.Nagios(folder)
+        else:
+            icinga.make(folder)
+            api = icinga.api(folder, {"eyes": ["objects/query/*", "actions/remove-downtime"]})
+            self.eyes = acting.IcingaEyes(api, "eyes")
+            macros = '"$user.name$", "$service.name$", "$notification.type$"'
+            icinga.user(folder, "admins", f'command = [ "{self.recorder.notify}", {macros} ]')
+            (folder / "objects" / "b-boss.conf").write_text('object User "boss" { }\n')
+            write(folder / "objects", icinga2.render(definition, programs, existing_hosts=True))
+            self.engine = icinga.Icinga(folder)
+        acting.write_hosts(folder, services, self.is_nagios)
+        self._sent: dict[tuple[str, int], float] = {}
+
+    def tests(self, situation: Situation) -> int:
+        """How many of its tests have ended."""
+        return len(self.recorder.tests(self.monitors[situation.name].port))
+
+    def step(self) -> bool:
+        """Do what is due; whether all is over."""
+        for each in SITUATIONS:
+            self._step(each)
+        return all(self.tests(each) >= len(each.results) for each in SITUATIONS)
+
+    def _step(self, situation: Situation) -> None:
+        its = self.monitors[situation.name]
+        number = self.tests(situation)
+        gate = self.folder / f"gate-{its.port}-{number}"
+        if number >= len(situation.results):
+            return
+        if not (self.folder / f"begun-{its.port}-{number}").exists():
+            passed = number and situation.results[number - 1] == "+"
+            if not number or (passed and self._quiet(its.port)):
+                # It is not for the delay while Up that this waits.
+                now = int(time.time())
+                self._send((its.name, -number), ("SCHEDULE_FORCED_SVC_CHECK", its.host, its.service, now))
+        elif gate.exists():
+            happens = situation.happens[number]
+            seen = self._seen(its.host, its.service)
+            missing = [what for what in happens if not acting.is_so(what, seen)]
+            if missing and missing[0] == "downtime ends" and not self.is_nagios:
+                self.eyes.end_downtimes(its.host, its.service)
+                return
+            for what in missing[:1]:
+                self._send((its.name, number), *acting.commands(what, its.host, its.service))
+            if not missing:
+                gate.unlink()
+
+    def _quiet(self, port: int) -> bool:
+        """Whether the last test is so long ago that all it caused is done."""
+        return time.time() - self.recorder.tests(port)[-1].end > 2.5 + self.recorder.stall
+
+    def _seen(self, host: str, service: str) -> dict[str, object]:
+        if isinstance(self.engine, nagios_core.Nagios):
+            return acting.of_nagios(self.engine, host, service)
+        return self.eyes.see(host, service)
+
+    def _send(self, key: tuple[str, int], *commands: tuple[str | int, ...]) -> None:
+        """Send commands; again after a while, where nothing came of them."""
+        now = time.monotonic()
+        if now - self._sent.get(key, 0) > 3:
+            send(str(self.engine.command_file), commands, Deadline(10))
+            self._sent[key] = now
+
+
+@pytest.fixture(scope="session")
+def situations() -> Iterator[dict[str, Run]]:
+    """Every engine after all situations; they run at the same time."""
+    top = Path(tempfile.mkdtemp(prefix="imap4-situations-"))
+    top.chmod(0o755)
+    runs = {engine: Run(engine, top / engine) for engine in ENGINES}
+    try:
+        for run in runs.values():
+            run.engine.start()
+        deadline = Deadline(300)
+        over = False
+        while not over and not deadline.expired:
+            late = stall()
+            for run in runs.values():
+                run.recorder.stall = max(run.recorder.stall, late)
+            over = all([run.step() for run in runs.values()])  # noqa: C419
+        # The last notifications are sent after the last tests.
+        time.sleep(2)
+        yield runs
+    finally:
+        for run in runs.values():
+            with suppress(OSError):
+                run.engine.stop()
+        shutil.rmtree(top, ignore_errors=True)
+
+
+@pytest.mark.parametrize("situation", SITUATIONS, ids=lambda each: each.name)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_who_is_told_what(situations: dict[str, Run], engine: str, situation: Situation) -> None:
+    run = situations[engine]
+    its = run.monitors[situation.name]
+    assert run.tests(situation) >= len(situation.results), run.engine.log()[-3000:]
+    seen = found(situation, its.port, run.recorder)
+    meant = situation.expected(early=run.is_nagios)
+    assert mistakes(meant, seen, by_order=run.recorder.stall > 1) == []

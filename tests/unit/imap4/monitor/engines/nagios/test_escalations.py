@@ -1,0 +1,130 @@
+"""Who is told what, by the rendered escalations and the real handler, however a core matches a recovery.
+
+``core_model.py`` is the cores' part. The engines' tests run real ones; this tries many more situations.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+
+from imap4.monitor.engines.nagios.escalations import alerts_by, number_of
+from imap4.monitor.model import Action, AlertRange, Contact, Monitor, Recovery
+from imap4.monitor.states import Delays, Position, Rules, advance
+from tests.unit.imap4.monitor.engines.nagios.core_model import Core
+
+CONTACTS = (Contact("admins"), Contact("boss", AlertRange(2)), Contact("second", AlertRange(2, 2)))
+ACTIONS = (Action("restart-service", AlertRange(1, 2)), Action("reboot-server", AlertRange(3)))
+SILENCES = ("", "", "", "downtime", "host", "dependency")
+TESTS = st.lists(st.tuples(st.booleans() | st.just(False), st.sampled_from(SILENCES)), max_size=60)
+RULES = st.builds(Rules, st.builds(Delays), st.integers(1, 4), st.integers(0, 4))
+
+
+def monitor(rules: Rules) -> Monitor:
+    """Its contacts and repairs have ranges, and alert 4 is for none of the repairs but one."""
+    recovery = Recovery("m", "c", ("s",), actions=ACTIONS)
+    return Monitor("Mail", "192.0.2.1", "mail", rules=rules, contacts=CONTACTS, recovery=recovery)
+
+
+def positions(rules: Rules, tests: list[tuple[bool, str]]) -> list[Position]:
+    """What the states say."""
+    found = [Position()]
+    for passed, silence in tests:
+        found.append(advance(rules, found[-1], passed, not silence))
+    return found[1:]
+
+
+@given(RULES, TESTS, st.booleans())
+@example(Rules(Delays(), 1, 3), [(False, ""), (False, ""), (True, "")], True)
+@example(
+    Rules(Delays(), 3, 2), [(False, "host"), (False, ""), (False, ""), (True, "host"), (True, "")], False
+)
+def test_alerts_and_repairs_are_those_of_the_states(
+    rules: Rules, tests: list[tuple[bool, str]], newer: bool
+) -> None:
+    core = Core(monitor(rules), newer)
+    meant = []
+    left = False
+    for number, ((passed, silence), position) in enumerate(zip(tests, positions(rules, tests), strict=True)):
+        # Where the core still owes a recovery at a new failure, its number is the old one's for one test.
+        assume(not (left and not passed))
+        left = newer and position.unrecovered
+        core.test(passed, silence)
+        if position.alert:
+            alert = position.alert
+            # Without a limit, the last escalations are used again and again.
+            meant += [(number, each.name, "PROBLEM") for each in CONTACTS if alert in each.alerts]
+            meant += [
+                (number, f"repair {place}", "PROBLEM")
+                for place, each in enumerate(ACTIONS)
+                if alert in each.alerts
+            ]
+    assert sorted(each for each in core.sent if each[2] == "PROBLEM") == sorted(meant)
+
+
+@given(RULES, TESTS, st.booleans())
+@example(Rules(Delays(), 1, 3), [(False, ""), (False, ""), (True, "")], True)
+def test_everyone_who_was_told_gets_one_recovery_and_nobody_else_does(
+    rules: Rules, tests: list[tuple[bool, str]], newer: bool
+) -> None:
+    """In the end all is well, and everything can be sent."""
+    core = Core(monitor(rules), newer)
+    told: set[str] = set()
+    recovered: Counter[str] = Counter()
+    left = False
+    for passed, silence in [*tests, (True, ""), (True, "")]:
+        assume(not (left and not passed))
+        before = len(core.sent)
+        core.test(passed, silence)
+        for _, who, kind in core.sent[before:]:
+            if kind == "PROBLEM":
+                told.add(who)
+                recovered[who] = 0
+            else:
+                assert who in told, "a recovery of something never told"
+                recovered[who] += 1
+                assert recovered[who] == 1
+        left = newer and passed and bool(silence)
+    people = {who for who in told if not who.startswith("repair")}
+    assert {who for who in people if recovered[who] != 1} == set()
+
+
+@given(RULES, st.integers(1, 40), st.booleans())
+def test_an_acknowledgement_goes_to_who_was_told(rules: Rules, failures: int, newer: bool) -> None:
+    core = Core(monitor(rules), newer)
+    told: set[str] = set()
+    core.test(True)
+    for _ in range(failures):
+        core.test(False)
+        told |= {who for _, who, _ in core.sent if not who.startswith("repair")}
+        assert core.acknowledge() == told
+
+
+@given(st.integers(1, 5), st.integers(1, 4), st.integers(1, 30), st.booleans())
+def test_without_event_handlers_an_outage_is_still_told_and_never_without_end(
+    failures_per_alert: int, maximum: int, failures: int, newer: bool
+) -> None:
+    rules = Rules(Delays(), failures_per_alert, maximum)
+    core = Core(monitor(rules), newer, handled=False)
+    for _ in range(failures):
+        core.test(False)
+    repairs = [who for _, who, _ in core.sent if who.startswith("repair")]
+    first = [test for test, who, _ in core.sent if who == "admins"]
+    assert first[:1] == ([failures_per_alert - 1] if failures >= failures_per_alert else [])
+    assert len(repairs) == len([alert for alert in range(1, maximum + 1) if _at(alert, rules) <= failures])
+    assert len(first) <= 3 * maximum
+
+
+def _at(alert: int, rules: Rules) -> int:
+    return number_of(alert, rules.failures_per_alert)
+
+
+@pytest.mark.parametrize("failures_per_alert", [1, 2, 5])
+def test_numbers_and_alerts_are_each_others_inverse(failures_per_alert: int) -> None:
+    for alert in range(1, 9):
+        number = number_of(alert, failures_per_alert)
+        assert alerts_by(number, failures_per_alert) == alert
+        assert alerts_by(number - 1, failures_per_alert) == alert - 1
