@@ -1,6 +1,6 @@
 """What the monitoring system said when it called: one frozen event, from variables or from options. Pure.
 
-Nagios and Naemon set ``NAGIOS_*`` variables with ``enable_environment_macros=1``; Icinga 2 sets the
+Nagios sets ``NAGIOS_*`` variables with ``enable_environment_macros=1``, Naemon never does; Icinga 2 sets the
 variables that a command's ``env`` names, here ``ICINGA_*`` with the same endings. An option always
 wins over a variable.
 """
@@ -150,7 +150,8 @@ def _variables(source: str, environ: Mapping[str, str]) -> dict[str, str]:
     prefix = source.upper() + "_"
     if not any(prefix + end in environ for ends in _VARIABLES.values() for end in ends):
         mend = {
-            "nagios": "set enable_environment_macros=1 in nagios.cfg",
+            "nagios": "Nagios sets them with enable_environment_macros=1 in nagios.cfg, Naemon never; "
+            "write NAGIOS_SERVICESTATE='$SERVICESTATE$' and the others before the program",
             "icinga": "name them in the command's env",
         }[source]
         raise UsageError(

@@ -43,12 +43,25 @@ SEND_BYTES = 64 * 1024
 """Of standard input in one message; in base64 and sealed it stays below the smallest envelope, 150 KiB."""
 
 
+def _check_library(credential: Credential) -> None:
+    """Distributions have pywinrm without what CredSSP needs; its words for it sound like a bad answer."""
+    import winrm.transport
+
+    if credential.method == "winrm-credssp" and not winrm.transport.HAVE_CREDSSP:
+        raise UsageError(
+            "winrm-credssp needs the library requests-credssp, which Debian has no package of: "
+            "pip install requests-credssp into the programs' environment, or change the credential's method "
+            "to winrm-ntlm"
+        )
+
+
 class WinRmTransport:
     """An authenticated WinRM connection with one remote shell; each script is a command in it."""
 
     language = "powershell"
 
     def __init__(self, target: Target, credential: Credential, deadline: Deadline) -> None:
+        _check_library(credential)
         scheme, port = _scheme_and_port(target, credential)
         where = f"{target.machine} ({target.address} port {port})"
         self._peer = Peer(where, port, scheme, credential.account, credential.name, credential.method)

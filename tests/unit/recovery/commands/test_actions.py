@@ -480,7 +480,10 @@ def test_a_machines_text_cannot_break_the_line(host: Recovery) -> None:
         ((*RESTART, "--service", "-x"), "argument --service: expected at least one argument"),
         ((*RESTART, "--service", "a;b"), "argument --service: 'a;b' is no service's name"),
         ((*RESTART, "--alert", "2"), "imap4-recovery: the event has no state: give --state"),
-        ((*RESTART, "--event", "nagios"), "set enable_environment_macros=1 in nagios.cfg"),
+        (
+            (*RESTART, "--event", "nagios"),
+            "Nagios sets them with enable_environment_macros=1 in nagios.cfg, Naemon never;",
+        ),
         ((*RESTART, "--continue", "9"), "--continue 9: there is no such recovery to take over"),
         (PROCESS, "external-process: give the command after --, such as: -- /bin/true"),
         ((*PROCESS, "--"), "external-process: give the command after --, such as: -- /bin/true"),
