@@ -62,7 +62,7 @@ def run(
         story.before = _history(before)
         for facts in (*before.services.values(), *before.dependents.values()):
             story.tell("facts before", describe(facts))
-        if reason := _cannot(platform, before):
+        if reason := _cannot(link, platform, before, request, deadline):
             return story.end(Verdict.FAILED, reason)
         for name in before.services:
             if lines := _last_words(link, platform, name, deadline):
@@ -83,9 +83,10 @@ def plan(
     """What ``run`` would do, in sentences; looks at the machine and changes nothing."""
     with Link(connect, become=become) as link:
         platform, before = _look(link, request, deadline)
+        reason = _cannot(link, platform, before, request, deadline)
     lines = [f"the machine runs {platform.name}"]
     lines += [describe(facts) for facts in before.services.values()]
-    if reason := _cannot(platform, before):
+    if reason:
         return (*lines, f"would fail: {reason}")
     lines.append(f"would restart {', '.join(before.services)}" + (" through sudo" if become else ""))
     running = before.running_dependents
@@ -113,14 +114,18 @@ def _history(before: _Before) -> dict[str, object]:
     return {name: facts.as_dict() for name, facts in every.items()}
 
 
-def _cannot(platform: Platform, before: _Before) -> str:
+def _cannot(
+    link: Link, platform: Platform, before: _Before, request: RestartRequest, deadline: Deadline
+) -> str:
+    """Why it cannot or must not be done; "" where it may."""
     running = [before.dependents[name] for name in before.running_dependents]
     for facts in (*before.services.values(), *running):
         if reason := platform.cannot(facts):
             return f"{reason}; nothing was done"
         if not facts.exists:
             return f"{facts.name} does not exist on the machine ({facts.detail}); nothing was done"
-    return ""
+    danger = platform.danger(link, list(before.services), alone=not request.dependents, deadline=deadline)
+    return f"{danger}; nothing was done" if danger else ""
 
 
 def _restart(

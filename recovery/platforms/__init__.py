@@ -102,6 +102,11 @@ class Platform(Protocol):
         """Why the service cannot be restarted, or must not be; "" where it can."""
         ...
 
+    def danger(self, link: Link, services: Sequence[str], *, alone: bool, deadline: Deadline) -> str:
+        """What restarting ``services`` would do beyond services, such as taking the machine down or our own
+        way in; "" where nothing."""
+        ...
+
     def restart(
         self,
         link: Link,

@@ -9,6 +9,7 @@ from imap4.deadline import Deadline
 from recovery.model import CommandResult
 from recovery.platforms import MARKER, MachineFacts, ServiceFacts, check_name
 from recovery.platforms.linux import BOOT_SCRIPT, parse_machine
+from recovery.platforms.systemd_jobs import danger
 from recovery.transports.link import Link
 
 _SUFFIXES = (".service", ".socket", ".timer", ".target", ".path", ".mount", ".automount", ".slice", ".swap")
@@ -103,6 +104,9 @@ class Systemd:
             unmask = f"systemctl unmask {facts.name}"
             return f"{facts.name} is masked, so it cannot be started ({unmask})"
         return ""
+
+    def danger(self, link: Link, services: Sequence[str], *, alone: bool, deadline: Deadline) -> str:
+        return danger(link, services, alone=alone, deadline=deadline)
 
     def restart(
         self,

@@ -52,6 +52,31 @@ for name; do
 done
 """
 )
+# A script without a run level to be started in belongs to the way down: reboot, halt, umountroot, sendsigs.
+_DANGER = (
+    _HEAD
+    + r"""
+ours=" "; pid=$$
+while [ "$pid" -gt 1 ]; do
+    ours="$ours$pid "
+    pid=$(sed 's/.*) //' "/proc/$pid/stat" | cut -d' ' -f2)
+done 2>/dev/null
+for name; do
+    case $name in rc | rcS | single | killprocs)
+        echo "$name is a part of the system, and no service"; exit ;;
+    esac
+    if grep -q '^# *Default-Start: *$' "$dir/$name" 2>/dev/null; then
+        echo "$name is run when the machine goes down, and is no service"; exit
+    fi
+    for file in "/run/$name.pid" "/var/run/$name.pid" "/run/${name}d.pid"; do
+        pid=$(head -n 1 "$file" 2>/dev/null) || continue
+        case $ours in *" $pid "*)
+            echo "restarting $name would stop what we are logged in through"; exit ;;
+        esac
+    done
+done
+"""
+)
 _HEADERS = (
     _HEAD
     + r"""
@@ -136,6 +161,9 @@ class SysV:
 
     def cannot(self, facts: ServiceFacts) -> str:
         return ""
+
+    def danger(self, link: Link, services: Sequence[str], *, alone: bool, deadline: Deadline) -> str:
+        return link.ask(_DANGER, services, deadline=deadline).strip()
 
     def restart(
         self,

@@ -74,6 +74,9 @@ class Windows:
             return f"{facts.name} is disabled, so it cannot be started ({remedy})"
         return ""
 
+    def danger(self, link: Link, services: Sequence[str], *, alone: bool, deadline: Deadline) -> str:
+        return ""
+
     def restart(
         self,
         link: Link,

@@ -264,3 +264,47 @@ def test_plan_says_what_would_be_done_and_does_nothing(machine: Machine) -> None
 def test_name_that_can_be_no_service_is_a_usage_error(machine: Machine, name: str) -> None:
     with pytest.raises(UsageError, match="is not the name of a service"):
         restart(machine, name)
+
+
+@pytest.mark.parametrize(
+    ("unit", "why"),
+    [
+        ("reboot.target", "reboot.target is a target, a part of the system, and {none}"),
+        ("system.slice", "system.slice is a slice, a part of the system, and {none}"),
+        ("-.mount", None),
+        ("systemd-poweroff", "systemd-poweroff.service has SuccessAction=poweroff-force, {set_off}"),
+        ("systemd-suspend", "restarting systemd-suspend.service would start sleep.target, {ends}"),
+        ("emergency", "emergency.service is part of emergency.target, {ends}"),
+        ("to-reboot", "restarting to-reboot.service would start final.target, {ends}"),
+        ("ends-all", "ends-all.service has FailureAction=reboot, {set_off}"),
+        ("ssh", "restarting ssh.service would stop ssh.service, through which we are logged in"),
+        ("under-ssh", "restarting under-ssh.service would stop ssh.service, through which we are logged in"),
+    ],
+)  # fmt: skip
+def test_what_would_take_down_the_machine_or_our_way_in_is_refused(
+    machine: Machine, unit: str, why: str | None
+) -> None:
+    units = {
+        "to-reboot": "[Unit]\nWants=reboot.target\n[Service]\nExecStart=/bin/true\n",
+        "ends-all": "[Unit]\nFailureAction=reboot\n[Service]\nExecStart=/bin/sleep infinity\n",
+        "under-ssh": "[Unit]\nConflicts=ssh.service\n[Service]\nExecStart=/bin/sleep infinity\n",
+    }
+    boot_id = machine.console("cat /proc/sys/kernel/random/boot_id")
+    put = 'printf %s "$2" >"/run/systemd/system/$1.service"; systemctl daemon-reload'
+    if unit in units:
+        machine.console(f"mkdir -p /run/systemd/system; {put}", unit, units[unit])
+    try:
+        if why is None:
+            with pytest.raises(UsageError, match="is not the name of a service"):
+                restart(machine, unit)
+            return
+        ends, none = "which ends the running system", "no service, socket, timer or path"
+        why = why.format(ends=ends, none=none, set_off="which a restart could set off")
+        for attempt in (restart(machine, unit), restart(machine, unit, dependents=unit in units)):
+            assert (attempt.verdict, attempt.summary) == (Verdict.FAILED, f"{why}; nothing was done")
+        assert f"would fail: {why}; nothing was done" in plan(
+            way(machine), RestartRequest((unit,)), deadline=Deadline(20)
+        )
+    finally:
+        machine.console("rm -f /run/systemd/system/*.service; systemctl daemon-reload")
+    assert machine.console("cat /proc/sys/kernel/random/boot_id") == boot_id
