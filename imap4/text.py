@@ -7,7 +7,9 @@ MAX_TEXT = 80
 # Forbidden in plugin output or dangerous further on: ``|`` begins perfdata, the others are markup or
 # shell syntax in notification commands and web pages. Brackets become parentheses, so that nobody but
 # the plugin can end a line with a [cause].
-_FORBIDDEN = str.maketrans({"[": "(", "]": ")"} | dict.fromkeys("|<>$`'\""))
+_FORBIDDEN = {ord("["): "(", ord("]"): ")"} | dict.fromkeys(map(ord, "|<>$`'\""))
+# What ends or joins commands, in a text of a server: an engine may fill it into a command for a shell.
+_FORBIDDEN_IN_FOREIGN = {**_FORBIDDEN, ord(";"): ",", ord("&"): "+", ord("\\"): "/"}
 
 
 def clean(text: str | bytes, limit: int = MAX_TEXT) -> str:
@@ -18,13 +20,13 @@ def clean(text: str | bytes, limit: int = MAX_TEXT) -> str:
         limit: how many characters may be returned.
 
     Returns:
-        One line without control or invisible characters, ``| < > $ ` ' "`` and brackets, white space
+        One line without control or invisible characters, ``| < > $ ` ' " ; & \\`` and brackets, white space
         folded, at most ``limit`` characters, the last three dots where it was cut.
     """
     if isinstance(text, bytes):
         text = text.decode("utf-8", "replace")
     # An attacker may send megabytes of which little is left; look at no more than is needed.
-    text = text[: limit * 8].translate(_FORBIDDEN)
+    text = text[: limit * 8].translate(_FORBIDDEN_IN_FOREIGN)
     if not (text.isascii() and text.isprintable()):
         text = "".join(_printable(character) for character in text)
     text = " ".join(text.split())

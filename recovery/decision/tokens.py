@@ -5,11 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from imap4.tokens import TOKEN, TOKENS
 from recovery.decision.event import Event
 from recovery.errors import UsageError
-
-TOKENS = ("host", "address", "service", "state", "output", "alert")
-_TOKEN = re.compile(r"\{\{|\}\}|\{([A-Za-z_]+)\}")
 
 
 def fill(arguments: Sequence[str], event: Event | None) -> tuple[str, ...]:
@@ -37,4 +35,4 @@ def fill(arguments: Sequence[str], event: Event | None) -> tuple[str, ...]:
         # A process cannot be given a NUL in an argument; engines never send one.
         return "" if found is None else str(found).replace("\0", "")
 
-    return tuple(_TOKEN.sub(value, argument) for argument in arguments)
+    return tuple(TOKEN.sub(value, argument) for argument in arguments)

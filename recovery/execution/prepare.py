@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from imap4.tokens import ParsedToken, refuse_parsed
 from recovery.decision.tokens import fill
 from recovery.errors import UsageError
 from recovery.requests import ActionRequest, ProcessRequest, ProcessTemplate, RecoveryRequest
@@ -15,11 +16,16 @@ def prepare(request: RecoveryRequest) -> ActionRequest:
     """The action of ``request``, ready to be carried out.
 
     Raises:
-        UsageError: a token is unknown or has no event to be filled from, or --stdin-file cannot be read.
+        UsageError: a token is unknown, has no event to be filled from or would be read as code; or
+            --stdin-file cannot be read.
     """
     work = request.work
     if not isinstance(work, ProcessTemplate):
         return work
+    try:
+        refuse_parsed(work.arguments)
+    except ParsedToken as error:
+        raise UsageError(f"external-process: {error}") from None
     return ProcessRequest(
         fill(work.arguments, request.event),
         work.environment,

@@ -19,6 +19,7 @@ from imap4.monitor.definition.line_numbers import line_at, lines_of
 from imap4.monitor.definition.section import Section
 from imap4.monitor.model import ACTIONS, Action, AlertRange, Definition, Monitor, Recovery, Tls, object_name
 from imap4.monitor.states import Delays, Rules
+from imap4.tokens import ParsedToken, refuse_parsed
 
 DAY = 86_400
 MOST_ALERTS = 1000
@@ -75,6 +76,10 @@ def _action(section: Section) -> Action:
     )
     if action.name and (action.name == "external-process") != bool("command" in section.own):
         section.mistake("command", "goes with external-process, and with nothing else")
+    try:
+        refuse_parsed(action.command)
+    except ParsedToken as error:
+        section.mistake("command", str(error))
     return action
 
 
