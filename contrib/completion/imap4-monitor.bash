@@ -42,7 +42,7 @@ _imap4_monitor() {
     local programs="--check-command --monitor-command --recovery-command --command-file --records"
     programs+=" --notification-command --interval-length"
     case $command in
-    simulate) options="--monitor --start --length --duration --format" ;;
+    simulate) options="--monitor --start --length --duration --during --format" ;;
     new) options="--ask --recovery-command" ;;
     render) options="--output --existing-hosts --no-shared --replace --config $programs" ;;
     doctor) options="--file --config --define $programs" ;;

@@ -62,7 +62,8 @@ def simulate(options: argparse.Namespace) -> int:
     """Print the downtime simulator's table."""
     from imap4.monitor import simulate
 
-    outage = simulate.Outage(options.start, options.length, options.duration)
+    during = tuple(simulate.During(*each) for each in options.during)
+    outage = simulate.Outage(options.start, options.length, options.duration, during)
     monitors = _chosen(_definition(options.file), options.monitor)
     if options.format == "csv" and len(monitors) > 1:
         raise Trouble("simulate: CSV is for one monitor; choose one with --monitor NAME")

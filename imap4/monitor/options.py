@@ -8,6 +8,7 @@ from imap4 import __version__
 from imap4.arguments import Parser, duration, whole
 from imap4.monitor.records import commands as records
 from imap4.monitor.reports import commands as reports
+from imap4.monitor.states import Situation
 
 ENGINES = ("nagios", "naemon", "icinga2")
 
@@ -102,6 +103,23 @@ def _add_render(commands: argparse._SubParsersAction[Parser]) -> None:
     _add_programs(sub)
 
 
+def _during(text: str) -> tuple[Situation, float, float | None]:
+    """A situation, its begin and its end in seconds; an end of None is open."""
+    name, _, times = text.partition("=")
+    start, dash, end = times.partition("-")
+    known = {each.value: each for each in Situation}
+    if name not in known:
+        raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(known)}")
+    if not dash or not start:
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: write {name}=FROM-TO, for example {name}=2m-5m or {name}=2m-"
+        )
+    begin, until = duration()(start), duration()(end) if end else None
+    if until is not None and until <= begin:
+        raise argparse.ArgumentTypeError(f"{text!r} ends before it begins")
+    return known[name], begin, until
+
+
 def make_parser() -> Parser:
     parser = Parser(
         prog="imap4-monitor",
@@ -122,6 +140,15 @@ def make_parser() -> Parser:
     sub.add_argument("--length", metavar="TIME", type=duration(), help="of the outage (it does not end)")
     sub.add_argument(
         "--duration", metavar="TIME", type=duration(), default=0.0, help="how long each test takes (0)"
+    )
+    sub.add_argument(
+        "--during",
+        metavar="WHAT=FROM-TO",
+        type=_during,
+        action="append",
+        default=[],
+        help="what else is going on, from the begin of the outage: downtime=2m-5m, host-down=0s-; one of "
+        + ", ".join(each.value for each in Situation),
     )
     sub.add_argument("--format", choices=("text", "json", "csv"), default="text")
 

@@ -2,6 +2,8 @@
 
 The time between two tests is the test's duration plus the delay of the state, as in ipMonitor's manual,
 page "How the Downtime Simulator works". Times are whole seconds, or fractions where those are given.
+Situations that keep an engine from telling, testing or pacing may be added; ``docs/engines.md`` says where an
+engine does other than this.
 """
 
 from __future__ import annotations
@@ -9,11 +11,24 @@ from __future__ import annotations
 import csv
 import io
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from imap4.monitor.model import Monitor
-from imap4.monitor.states import Position, State, advance
+from imap4.monitor.states import Position, Situation, State, advance
+
+
+@dataclass(frozen=True)
+class During:
+    """A situation, by seconds from the begin of the outage; an ``end`` of None: it does not end."""
+
+    situation: Situation
+    start: float = 0
+    end: float | None = None
+
+    def covers(self, moment: float) -> bool:
+        """Whether it is so at ``moment``."""
+        return self.start <= moment and (self.end is None or moment < self.end)
 
 
 @dataclass(frozen=True)
@@ -25,6 +40,12 @@ class Outage:
     length: float | None = None
     """None: it does not end."""
     test_duration: float = 0
+    during: tuple[During, ...] = ()
+    """What else is going on."""
+
+    def situations(self, moment: float) -> tuple[During, ...]:
+        """What is going on when a test begins at ``moment``."""
+        return tuple(each for each in self.during if each.covers(moment - self.start))
 
     def covers(self, moment: float) -> bool:
         """Whether a test that begins at ``moment`` fails."""
@@ -42,6 +63,8 @@ class Row:
     position: Position
     done: tuple[str, ...] = ()
     """What is sent and what is run."""
+    situations: tuple[Situation, ...] = ()
+    """What was going on."""
 
 
 def _name(monitor: Monitor, number: int) -> str:
@@ -74,37 +97,76 @@ def at_recovery(monitor: Monitor, failures: int, alerts: int, elapsed: float) ->
     return (f"notify {', '.join(told)}: {said}" if told else said,)
 
 
+def _next(outage: Outage, moment: float, delay: float) -> float | None:
+    """When the test after one at ``moment`` begins; None: never, for checks are off for good."""
+    moment += outage.test_duration + delay
+    for each in outage.situations(moment):
+        if each.situation is Situation.CHECKS_OFF:
+            return None if each.end is None else outage.start + each.end
+    return moment
+
+
+def _first(monitor: Monitor, outage: Outage) -> float | None:
+    """When the first test begins that fails; None where no test does."""
+    moment: float | None = 0.0
+    while moment is not None and not outage.covers(moment):
+        if outage.length is not None and moment >= outage.start + outage.length:
+            return None
+        moment = _next(outage, moment, monitor.rules.delays.up)
+    return moment
+
+
+def _goes_on(monitor: Monitor, outage: Outage, row: Row) -> bool:
+    """Whether something is still to come after a test."""
+    position, moment = row.position, row.begins + outage.start
+    silent = [each for each in outage.situations(moment) if each.situation.silences]
+    if position.owed and any(each.end is None for each in silent):
+        return False
+    if position.state is State.UP or outage.length is not None:
+        return position.state is not State.UP or position.owed
+    ranges = [each.alerts for each in monitor.contacts]
+    ranges += [each.alerts for each in monitor.recovery.actions]
+    enough = 1 + max([alerts.last or alerts.first for alerts in ranges], default=1)
+    over = monitor.rules.maximum_alerts == 0 and (position.alert or 0) >= enough
+    return not (position.state is State.LOST or over)
+
+
 def simulate(monitor: Monitor, outage: Outage, most: int = 10_000) -> tuple[Row, ...]:
-    """The tests from the first that fails to the one that passes again.
+    """The tests from the first that fails to the one that passes again and can tell it.
 
     Without an end of the outage: to the first test that is Lost or, where the alerts have no limit, to
     the alert after the last one at which something changes. Never more than ``most`` rows.
     """
     rules = monitor.rules
-    moment = 0.0
-    position = Position(delay=rules.delay_after(0))
-    while not outage.covers(moment):
-        if outage.length is not None and moment >= outage.start + outage.length:
-            return ()
-        moment += outage.test_duration + position.delay
+    first = moment = _first(monitor, outage)
+    position, last = Position(), Position()
     rows: list[Row] = []
-    first = moment
-    ranges = [contact.alerts for contact in monitor.contacts]
-    ranges += [action.alerts for action in monitor.recovery.actions]
-    enough = 1 + max([alerts.last or alerts.first for alerts in ranges], default=1)
-    while len(rows) < most:
-        before, position = position, advance(rules, position, not outage.covers(moment))
+    over = 0.0
+    while first is not None and moment is not None and len(rows) < most:
+        now = outage.situations(moment)
+        tellable = not any(each.situation.silences for each in now)
+        before, position = position, advance(rules, position, not outage.covers(moment), tellable)
         elapsed = moment - first
+        if before.failures and not position.failures:
+            # Nobody acknowledges anything once it is over.
+            during = tuple(each for each in outage.during if each.situation is not Situation.ACKNOWLEDGED)
+            if outage.during != during:
+                outage = replace(outage, during=during)
+                now = outage.situations(moment)
+                tellable = not any(each.situation.silences for each in now)
+                position = advance(rules, before, True, tellable)
+            last, over = before, elapsed
         done: tuple[str, ...] = ()
         if position.alert:
             done = at_alert(monitor, position.alert)
         elif position.recovery:
-            done = at_recovery(monitor, before.failures, before.alerts, elapsed)
-        rows.append(Row(moment - outage.start, elapsed, position, done))
-        over = rules.maximum_alerts == 0 and (position.alert or 0) >= enough
-        if position.state is State.UP or (outage.length is None and (position.state is State.LOST or over)):
+            done = at_recovery(monitor, last.failures, last.alerts, over)
+        situations = tuple(each.situation for each in now)
+        rows.append(Row(moment - outage.start, elapsed, position, done, situations))
+        if not _goes_on(monitor, outage, rows[-1]):
             break
-        moment += outage.test_duration + position.delay
+        unpaced = Situation.HANDLERS_OFF in situations
+        moment = _next(outage, moment, rules.delays.up if unpaced else position.delay)
     return tuple(rows)
 
 
@@ -119,11 +181,18 @@ def clock(seconds: float) -> str:
 
 def _action(row: Row) -> str:
     position = row.position
+    why = ", ".join(each.value for each in row.situations)
     if position.alert:
-        return "; ".join((f"alert {position.alert}", *row.done))
-    if position.state is State.UP:
-        return "; ".join(("recovery", *row.done)) if position.recovery else "no notification, none was sent"
-    return "-"
+        said = "; ".join((f"alert {position.alert}", *row.done))
+    elif position.owed:
+        said = (
+            "the recovery is owed" if position.state is State.UP else f"alert {position.alerts + 1} is owed"
+        )
+    elif position.state is State.UP:
+        said = "; ".join(("recovery", *row.done)) if position.recovery else "no notification, none was sent"
+    else:
+        said = "-"
+    return f"{said} ({why})" if why else said
 
 
 def as_text(rows: tuple[Row, ...]) -> str:
@@ -145,10 +214,12 @@ def _record(row: Row) -> dict[str, Any]:
         "state": row.position.state.value,
         "alert": row.position.alert,
         "recovery": row.position.recovery,
+        "owed": row.position.owed,
         "elapsed": row.elapsed,
         "begins": row.begins,
         "next_delay": row.position.delay,
         "done": list(row.done),
+        "during": [each.value for each in row.situations],
     }
 
 
@@ -162,7 +233,18 @@ def as_json(rows: tuple[Row, ...], monitor: Monitor) -> str:
 def as_csv(rows: tuple[Row, ...]) -> str:
     """One line a test, with a header (RFC 4180); times in seconds, what is done separated by ``; ``."""
     target = io.StringIO()
-    names = ("failure", "state", "alert", "recovery", "elapsed", "begins", "next_delay", "done")
+    names = (
+        "failure",
+        "state",
+        "alert",
+        "recovery",
+        "owed",
+        "elapsed",
+        "begins",
+        "next_delay",
+        "done",
+        "during",
+    )
     writer = csv.DictWriter(target, names)
     writer.writeheader()
     for row in rows:
@@ -170,5 +252,7 @@ def as_csv(rows: tuple[Row, ...]) -> str:
         record["done"] = "; ".join(row.done)
         record["alert"] = row.position.alert or ""
         record["recovery"] = int(row.position.recovery)
+        record["owed"] = int(row.position.owed)
+        record["during"] = "; ".join(each.value for each in row.situations)
         writer.writerow(record)
     return target.getvalue().rstrip("\r\n")

@@ -27,6 +27,26 @@ class State(Enum):
     """Every alert was sent; testing goes on in silence."""
 
 
+class Situation(Enum):
+    """What may be going on while a service fails, by the word that ``simulate --during`` takes."""
+
+    DOWNTIME = "downtime"
+    ACKNOWLEDGED = "acknowledged"
+    HOST_DOWN = "host-down"
+    PARENT_DOWN = "parent-down"
+    OUTSIDE_PERIOD = "outside-period"
+    NOTIFICATIONS_OFF = "notifications-off"
+    CHECKS_OFF = "checks-off"
+    """Nothing is tested; the next test comes when they are on again."""
+    HANDLERS_OFF = "handlers-off"
+    """Every delay is Up's."""
+
+    @property
+    def silences(self) -> bool:
+        """Whether an engine sends no notification meanwhile."""
+        return self not in (Situation.CHECKS_OFF, Situation.HANDLERS_OFF)
+
+
 @dataclass(frozen=True)
 class Delays:
     """Seconds from the end of a test to the begin of the next one, by state."""

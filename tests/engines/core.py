@@ -7,7 +7,9 @@ where the name does not.
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import subprocess
 from pathlib import Path
 
 PROGRAM = (
@@ -25,3 +27,10 @@ WORKER = [*COMMAND, "--worker"]
 
 MAIN = "naemon_user={user}\nnaemon_group={user}\ncached_service_check_horizon=0\n" if IS_NAEMON else ""
 """More lines of a main file, to be formatted with the user."""
+
+
+def keeps_recoveries() -> bool:
+    """Whether the core sends later a recovery notification that it may not send now: Nagios since 4.5.7."""
+    said = subprocess.run([*COMMAND, "--version"], capture_output=True, text=True, timeout=20).stdout
+    found = re.search(r"Nagios Core (\d+)\.(\d+)\.(\d+)", said)
+    return found is not None and tuple(map(int, found.groups())) >= (4, 5, 7)

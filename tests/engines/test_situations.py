@@ -18,7 +18,7 @@ from imap4.monitor.engines.nagios import objects as nagios
 from imap4.monitor.engines.nagios.command_file import send
 from imap4.monitor.engines.rendered_files import write
 from imap4.monitor.model import Definition
-from tests.engines import acting, icinga, nagios_core
+from tests.engines import acting, core, icinga, nagios_core
 from tests.engines.conftest import ENGINES, stall
 from tests.engines.recorder import Recorder
 from tests.engines.situations import SITUATIONS, Situation, found, mistakes, monitor, write_check
@@ -146,5 +146,5 @@ def test_who_is_told_what(situations: dict[str, Run], engine: str, situation: Si
     its = run.monitors[situation.name]
     assert run.tests(situation) >= len(situation.results), run.engine.log()[-3000:]
     seen = found(situation, its.port, run.recorder)
-    meant = situation.expected(early=run.is_nagios)
+    meant = situation.expected(early=run.is_nagios and not core.keeps_recoveries())
     assert mistakes(meant, seen, by_order=run.recorder.stall > 1) == []

@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Callable
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -127,3 +128,65 @@ def test_every_outage_is_noticed_late_by_one_round_at_most_and_ends_with_up(
     assert [row.position.failures for row in rows[:-1]] == list(range(1, len(rows)))
     assert all(row.begins < length for row in rows[:-1])
     assert rows[-1].begins >= length
+
+
+SITUATIONS = """\
+Mail
+failure  state  elapsed  action
+      1  Warn      0:00  - (downtime)
+      2  Warn      0:30  - (downtime)
+      3  Down      1:00  alert 1 is owed (downtime)
+      4  Down      2:00  alert 1 is owed (downtime)
+      5  Down      3:00  alert 1; notify admins; external-process /usr/bin/evidence on mail1
+      6  Down      4:00  -
+      7  Down      5:00  - (host-down)
+      -  Up        6:00  the recovery is owed (host-down)
+      -  Up        6:30  recovery; notify admins: Mail is up again after 6:00: 7 failed tests, 1 alert
+"""
+
+
+def test_situations_show_what_is_owed_and_when_it_is_told(
+    imap4_monitor: Run, write: Callable[[str], str]
+) -> None:
+    ended = imap4_monitor(
+        *("simulate", write(VENDOR), "--length", "5m30s"),
+        *("--during", "downtime=0s-2m30s", "--during", "host-down=4m30s-6m15s"),
+    )
+    assert (ended.stdout, ended.stderr, ended.returncode) == (SITUATIONS, "", 0)
+
+
+def test_checks_and_handlers_that_are_off_change_the_delays(
+    imap4_monitor: Run, write: Callable[[str], str]
+) -> None:
+    ended = imap4_monitor("simulate", write(VENDOR), "--length", "4m", "--during", "checks-off=45s-2m")
+    assert [line.split()[2] for line in ended.stdout.splitlines()[2:]] == [
+        "0:00",
+        "0:30",
+        "2:00",
+        "3:00",
+        "4:00",
+    ]
+    ended = imap4_monitor("simulate", write(VENDOR), "--length", "4m", "--during", "handlers-off=0s-")
+    assert [line.split()[2] for line in ended.stdout.splitlines()[2:5]] == ["0:00", "0:30", "1:00"]
+
+
+def test_a_silence_without_end_ends_the_table(imap4_monitor: Run, write: Callable[[str], str]) -> None:
+    ended = imap4_monitor("simulate", write(VENDOR), "--during", "notifications-off=0s-")
+    assert ended.stdout.splitlines()[-1] == "      3  Down      1:00  alert 1 is owed (notifications-off)"
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("lunch=1m-2m", "'lunch' is none of downtime, acknowledged, host-down"),
+        ("downtime", "'downtime': write downtime=FROM-TO, for example downtime=2m-5m or downtime=2m-"),
+        ("downtime=5m-2m", "'downtime=5m-2m' ends before it begins"),
+    ],
+)
+def test_a_situation_that_is_none_is_one_line(
+    imap4_monitor: Run, write: Callable[[str], str], given: str, said: str
+) -> None:
+    ended = imap4_monitor("simulate", write(VENDOR), "--during", given)
+    assert ended.returncode == 3
+    assert said in ended.stderr
+    assert "Traceback" not in ended.stderr
