@@ -40,10 +40,8 @@ def main(argv: Sequence[str]) -> tuple[int, str]:
             from imap4.text import usage_line
 
             return UNKNOWN, usage_line("IMAP4", error)
-    except Exception as error:  # whatever it is, a monitoring system must be told in one line
-        from imap4.text import trouble_line
-
-        return UNKNOWN, trouble_line("IMAP4", error)
+    except Exception as error:
+        return UNKNOWN, _trouble("IMAP4", error)
     results, code, text = _test(options)
     if options.record is not None:
         from imap4.check.record import record
@@ -73,9 +71,17 @@ def _test(options: Options) -> tuple[list[ProbeResult], int, str]:
 
         return results, *check(options, results)
     except Exception as error:
+        return results, UNKNOWN, _trouble(options.name, error)
+
+
+def _trouble(name: str, error: Exception) -> str:
+    """Whatever it is, a monitoring system must be told in one line, also where nothing of ours is left."""
+    try:
         from imap4.text import trouble_line
 
-        return results, UNKNOWN, trouble_line(options.name, error)
+        return trouble_line(name, error)
+    except Exception:
+        return f"{name} UNKNOWN - the installation is broken: {' '.join(str(error).split())}\n"
 
 
 def run() -> NoReturn:
@@ -83,7 +89,10 @@ def run() -> NoReturn:
     _occupy_standard_streams()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
-    code, text = main(sys.argv[1:])
+    try:
+        code, text = main(sys.argv[1:])
+    except Exception as error:
+        code, text = UNKNOWN, _trouble("IMAP4", error)
     _finish(code, text)
 
 

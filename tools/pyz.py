@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import compileall
 import importlib.metadata
+import io
 import py_compile
+import re
 import shutil
 import sys
 import tempfile
@@ -15,8 +17,25 @@ import zipapp
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
 
-_START = "from check_imap4 import run\nrun()\n"
+from imap4 import __version__  # noqa: E402 - the checkout is not installed
+
+# The shell's part of the file; Python finds the archive behind it from the file's end.
+_HEAD = """#!/bin/sh
+# {about}. This file is a program of the shell's, which starts Python with nothing
+# of the caller's (a foreign PYTHONHOME would end it before it could say anything), and an archive.
+unknown() {{
+    echo "IMAP4 UNKNOWN - $1"
+    exit 3
+}}
+failed='trap - EXIT; unknown "$python cannot be run"'
+python=$(command -v python3) || unknown "there is no python3"
+trap "$failed" EXIT
+[ -z "$BASH_VERSION" ] || shopt -s execfail
+exec "$python" -I "$0" "$@"
+eval "$failed"
+"""
 _LEFT_OUT = shutil.ignore_patterns("__pycache__", "examples")
 
 
@@ -34,13 +53,23 @@ def build(output: Path) -> None:
         shutil.copytree(ROOT / "imap4", inside / "imap4", ignore=_left_out)
         for name in ("nagiosplugin", "idna"):
             _add_package(name, inside)
-        (inside / "__main__.py").write_text(_START)
+        (inside / "__main__.py").write_text(_start())
         # Byte code beside the source, in the old place, which is where zipimport looks. Another Python
         # version ignores it and compiles the source.
         mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
         compileall.compile_dir(folder, quiet=1, legacy=True, invalidation_mode=mode)
-        zipapp.create_archive(folder, output, interpreter="/usr/bin/env python3")
+        archive = io.BytesIO()
+        zipapp.create_archive(folder, archive)
+    output.write_bytes(_HEAD.format(about=f"check_imap4 {__version__}").encode() + archive.getvalue())
     output.chmod(0o755)
+
+
+def _start() -> str:
+    """The first lines of Python, which the installed program's starter has too."""
+    starter = (ROOT / "scripts" / "check_imap4").read_text()
+    found = re.search(r"^start='\n(.*?)'$", starter, re.DOTALL | re.MULTILINE)
+    assert found
+    return found[1]
 
 
 def _add_package(name: str, inside: Path) -> None:

@@ -97,7 +97,7 @@ def parse_arguments(argv: Sequence[str]) -> Options:
         HelpWanted: it asks for help or the version.
     """
     _reject_lost_values(argv)
-    given = _parser().parse_args(list(argv))
+    given = _parser().parse_args([_in_our_words(argument) for argument in argv])
     _reject_contradictions(given)
     host, unix_path = _target(given.host)
     family = _family(given, host)
@@ -164,7 +164,8 @@ def _parser() -> argparse.ArgumentParser:
         usage="check_imap4 -H HOST [options]",
         description="Tests an IMAP4 server: connects, waits for the greeting, sends LOGOUT, disconnects.",
         epilog="RANGE is 10, 10:, ~:10, 10:20 or @10:20, in seconds. Exit codes: 0 OK, 1 WARNING, "
-        "2 CRITICAL, 3 UNKNOWN; --help and --version exit 3 too, as the plugin guidelines say.",
+        "2 CRITICAL, 3 UNKNOWN; --help and --version exit 3 too, as the plugin guidelines say. "
+        "--hostname, --ssl, --sni, --use-ipv4 and --use-ipv6 of other plugins are understood.",
         add_help=False,
         allow_abbrev=False,
     )
@@ -205,8 +206,8 @@ def _add_target(group: argparse._ArgumentGroup) -> None:
         "--timeout",
         type=values.timeout,
         default=(10.0, "critical"),
-        metavar="SECONDS[:STATE]",
-        help="maximum duration of the whole test (10), and the state where it is outlasted (critical)",
+        metavar="TIME[:STATE]",
+        help="maximum duration of the whole test (10; 2.5, 10s, 2m), the state if it is outlasted (critical)",
     )
 
 
@@ -300,6 +301,24 @@ def _add_record(group: argparse._ArgumentGroup) -> None:
     )
 
 
+# The spellings of the C plugins (monitoring-plugins, nagios-plugins) that differ from ours.
+_SPELLINGS = {
+    "--hostname": "--host",
+    "--ssl": "--tls",
+    "--sni": "--server-name",
+    "--use-ipv4": "-4",
+    "--use-ipv6": "-6",
+}
+
+
+def _in_our_words(argument: str) -> str:
+    """An option in our spelling. What begins with ``--`` is no value, or argparse would refuse it."""
+    if not argument.startswith("--"):
+        return argument
+    name, equals, value = argument.partition("=")
+    return _SPELLINGS.get(name, name) + equals + value
+
+
 def _reject_lost_values(argv: Sequence[str]) -> None:
     """Refuse ``--option=--``, of which argparse before Python 3.13 loses the value without a word."""
     for argument in argv:
@@ -311,6 +330,10 @@ def _reject_contradictions(given: argparse.Namespace) -> None:
     uses_tls = given.tls or given.starttls
     is_path = given.host.startswith("/")
     wrong = (
+        (
+            given.warning and given.critical and values.never_warns(given.warning, given.critical),
+            "there would never be a WARNING: -w wants a narrower range than -c",
+        ),
         (given.tls and given.starttls, "--tls and --starttls exclude each other"),
         (given.ipv4 and given.ipv6, "-4 and -6 exclude each other"),
         (is_path and given.port is not None, "a Unix socket has no port: leave out -p"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import re
 
+from imap4 import durations
 from imap4.hostnames import NotAHost, family_of, lacks_zone, to_ascii
 from imap4.text import clean, shown
 
@@ -67,20 +68,22 @@ def address(text: str) -> str:
 
 
 def timeout(text: str) -> tuple[float, str]:
-    """``SECONDS[:STATE]``: seconds above 0, and the state where they are over."""
+    """``DURATION[:STATE]``: seconds above 0, or ``10s`` or ``2m``, and the state where they are over."""
     number, colon, state = text.partition(":")
-    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", number):
-        raise argparse.ArgumentTypeError(f"{shown(text)} is no time in seconds, such as 10 or 2.5")
-    if not 0 < float(number) <= MAX_TIMEOUT:
+    try:
+        found = durations.seconds(number)
+    except durations.DurationError:
+        raise argparse.ArgumentTypeError(f"{shown(text)} is no time, such as 10, 2.5, 10s or 2m") from None
+    if not 0 < found <= MAX_TIMEOUT:
         raise argparse.ArgumentTypeError(f"the time must be above 0 and at most {MAX_TIMEOUT:.0f} s")
     if colon and state.lower() not in STATES:
         raise argparse.ArgumentTypeError(f"{shown(state)} is none of the states {', '.join(STATES)}")
-    return float(number), state.lower() if colon else "critical"
+    return found, state.lower() if colon else "critical"
 
 
 def threshold(text: str) -> str:
     """Check a threshold range against the guidelines' syntax; nagiosplugin takes more, and less well."""
-    number = r"-?[0-9]{1,9}(?:\.[0-9]{1,9})?"
+    number = r"-?(?:[0-9]{1,9}(?:\.[0-9]{0,9})?|\.[0-9]{1,9})"
     match = re.fullmatch(rf"@?(?:(?P<start>{number}|~):)?(?P<end>{number})?", text)
     if not match or text in ("", "@") or (match["start"] == "~" and match["end"] is None):
         raise argparse.ArgumentTypeError(f"{shown(text)} is no range such as 10, 10:, ~:10, 10:20 or @10:20")
@@ -88,6 +91,21 @@ def threshold(text: str) -> str:
     if start != "~" and end is not None and float(start) > float(end):
         raise argparse.ArgumentTypeError(f"{shown(text)}: the range ends before it starts")
     return text
+
+
+def never_warns(warning: str, critical: str) -> bool:
+    """Whether every time that is outside the range of -w is outside that of -c too."""
+    if warning.startswith("@") or critical.startswith("@"):
+        return False
+    inner, outer = _limits(critical), _limits(warning)
+    return inner != outer and outer[0] <= inner[0] and inner[1] <= outer[1]
+
+
+def _limits(text: str) -> tuple[float, float]:
+    """Where a range that is not inverted begins and ends."""
+    start, colon, end = text.rpartition(":")
+    first = float("-inf") if start == "~" else float(start) if colon else 0.0
+    return first, float(end) if end else float("inf")
 
 
 def regex(text: str) -> str:

@@ -39,6 +39,27 @@ def test_one_file_plugin_checks_a_server(pyz: Path, python: tuple[str, ...]) -> 
     assert (code, errors) == (0, "")
 
 
+def test_one_file_plugin_starts_in_a_foreign_environment(pyz: Path, tmp_path: Path) -> None:
+    (tmp_path / "argparse.py").write_text("raise SystemExit('foreign')\n")
+    foreign = {"PYTHONHOME": str(tmp_path), "PYTHONPATH": str(tmp_path)}
+    link = tmp_path / "check_imap4"
+    link.symlink_to(pyz)
+    with ScriptedServer(good) as server:
+        done = subprocess.run(
+            [link, "-H", "127.0.0.1", "-p", str(server.port)],
+            capture_output=True,
+            text=True,
+            env={"PATH": f"/usr/bin:{os.environ['PATH']}", **foreign},
+        )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"IMAP4 OK - 127.0.0.1:{server.port} ")
+
+
+def test_one_file_plugin_without_python_is_unknown(pyz: Path) -> None:
+    done = subprocess.run([pyz, "-H", "x"], capture_output=True, text=True, env={"PATH": "/nowhere"})
+    assert (done.returncode, done.stdout) == (3, "IMAP4 UNKNOWN - there is no python3\n")
+
+
 def test_one_file_plugin_speaks_tls(pyz: Path) -> None:
     with ScriptedServer(good) as server:
         arguments = ("-H", "127.0.0.1", "-p", str(server.port), "--tls", "--insecure")

@@ -67,8 +67,15 @@ WRONG = [
     (["-H", "x", "-p", "imap"], "argument -p/--port: imap is no port (1 to 65535)" + SEE),
     (["-H", "x", "-p", "٣"], "argument -p/--port: ٣ is no port (1 to 65535)" + SEE),
     (["-H", "x", "-t", "0"], "argument -t/--timeout: the time must be above 0 and at most 86400 s" + SEE),
-    (["-H", "x", "-t", "nan"], "argument -t/--timeout: nan is no time in seconds, such as 10 or 2.5" + SEE),
-    (["-H", "x", "-t", "1e3"], "argument -t/--timeout: 1e3 is no time in seconds, such as 10 or 2.5" + SEE),
+    (["-H", "x", "-t", "nan"], "argument -t/--timeout: nan is no time, such as 10, 2.5, 10s or 2m" + SEE),
+    (["-H", "x", "-t", "1e3"], "argument -t/--timeout: 1e3 is no time, such as 10, 2.5, 10s or 2m" + SEE),
+    *(
+        (
+            ["-H", "x", "-w", warning, "-c", critical],
+            "there would never be a WARNING: -w wants a narrower range than -c" + SEE,
+        )
+        for warning, critical in (("5", "1"), ("10:20", "12:18"), ("~:9", "0:9"), ("1:", "2:3"))
+    ),
     (
         ["-H", "x", "-t", "10:maybe"],
         "argument -t/--timeout: maybe is none of the states ok, warning, critical, unknown" + SEE,
@@ -235,9 +242,41 @@ def test_name_in_another_alphabet_is_taken() -> None:
     assert parse_arguments(["-H", "bücher.example"]).target == "bücher.example:143"
 
 
-@pytest.mark.parametrize("text", ["10", "10:", "~:10", "10:20", "@10:20", "0.5", "-5:5", "@~:10"])
+@pytest.mark.parametrize(
+    "text", ["10", "10:", "~:10", "10:20", "@10:20", "0.5", "-5:5", "@~:10", ".5", "5.", ".1:.5"]
+)
 def test_ranges_of_the_guidelines_are_taken(text: str) -> None:
     assert parse_arguments(["-H", "x", f"--warning={text}"]).warning == text
+
+
+@pytest.mark.parametrize(
+    ("warning", "critical"),
+    [("1", "5"), ("5", "5"), ("0:1", "5"), ("@5:9", "1"), ("1:", "~:5"), ("1", "1:2")],
+)
+def test_thresholds_that_can_warn_are_taken(warning: str, critical: str) -> None:
+    options = parse_arguments(["-H", "x", "-w", warning, "-c", critical])
+    assert (options.warning, options.critical) == (warning, critical)
+
+
+@pytest.mark.parametrize(
+    ("text", "timeout"),
+    [("10s", (10.0, "critical")), ("2m", (120.0, "critical")), ("1m30s:unknown", (90.0, "unknown"))],
+)
+def test_times_may_have_units(text: str, timeout: tuple[float, str]) -> None:
+    options = parse_arguments(["-H", "x", "-t", text])
+    assert (options.timeout, options.timeout_state) == timeout
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        (["--hostname", "x", "--ssl", "--sni", "n"], ["-H", "x", "--tls", "--server-name", "n"]),
+        (["--hostname=x", "--use-ipv4"], ["-H", "x", "-4"]),
+        (["--hostname=x", "--use-ipv6", "--ssl", "--sni=n"], ["-H", "x", "-6", "-S", "--server-name=n"]),
+    ],
+)
+def test_spellings_of_the_c_plugins_are_understood(theirs: list[str], ours: list[str]) -> None:
+    assert parse_arguments(theirs) == parse_arguments(ours)
 
 
 @given(st.text(alphabet="0123456789.:~@-+eE_ ,\u0663n", max_size=12))
