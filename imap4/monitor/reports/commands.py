@@ -62,7 +62,7 @@ def _add_report(commands: argparse._SubParsersAction[Parser]) -> None:
     add("--hours", default="", metavar="HOURS", help="what counts, such as 'mon-fri 08:00-18:00'")
     add("--planned", choices=("exclude", "include"), default="exclude", help="planned downtime (exclude)")
     add("--planned-file", metavar="FILE", help="spans that are planned downtime, or are not: TOML")
-    add("--format", choices=("text", "csv", "json"), default="text")
+    add("--format", choices=("text", "html", "csv", "json"), default="text")
     add("-o", "--output", metavar="FILE", help="write there, in one step (the terminal)")
     _add_zone(sub)
     add_repairs(sub)
@@ -222,9 +222,9 @@ def report(options: argparse.Namespace) -> int:
 
 
 def _form(name: str) -> Callable[[Report], str]:
-    from imap4.monitor.reports.forms import data, text
+    from imap4.monitor.reports.forms import data, page, text
 
-    return {"text": text.render, "csv": data.as_csv, "json": data.as_json}[name]
+    return {"text": text.render, "html": page.render, "csv": data.as_csv, "json": data.as_json}[name]
 
 
 def _period(options: argparse.Namespace, moment_now: int) -> Period:
