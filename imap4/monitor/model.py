@@ -97,6 +97,8 @@ class Monitor:
     tls: Tls = Tls()
     rules: Rules = field(default_factory=Rules)
     contacts: tuple[Contact, ...] = ()
+    period: str = ""
+    """The engine's time period in which people are told and repairs are run; empty: always."""
     recovery: Recovery = field(default_factory=Recovery)
 
     def __post_init__(self) -> None:

@@ -32,6 +32,8 @@ def commands(what: str, host: str, service: str) -> list[Command]:
         "parent up": [("PROCESS_HOST_CHECK_RESULT", parent, 0, "up")],
         "notifications off": [("DISABLE_SVC_NOTIFICATIONS", *name)],
         "notifications on": [("ENABLE_SVC_NOTIFICATIONS", *name)],
+        "outside the period": [("CHANGE_SVC_NOTIFICATION_TIMEPERIOD", *name, "never")],
+        "inside the period": [("CHANGE_SVC_NOTIFICATION_TIMEPERIOD", *name, "imap4-always")],
         "handlers off": [("DISABLE_SVC_EVENT_HANDLER", *name)],
         "handlers on": [("ENABLE_SVC_EVENT_HANDLER", *name)],
     }
@@ -51,6 +53,8 @@ def is_so(what: str, seen: dict[str, Any]) -> bool:
         "parent up": ("parent down", False),
         "notifications off": ("notifications", False),
         "notifications on": ("notifications", True),
+        "outside the period": ("outside", True),
+        "inside the period": ("outside", False),
         "handlers off": ("handlers", False),
         "handlers on": ("handlers", True),
     }
@@ -78,6 +82,7 @@ def of_nagios(engine: nagios_core.Nagios, host: str, service: str) -> dict[str, 
         "acknowledged": its.get("problem_has_been_acknowledged") != "0",
         "notifications": its.get("notifications_enabled") != "0",
         "handlers": its.get("event_handler_enabled") != "0",
+        "outside": its.get("notification_period") == "never",
         "host down": down[host],
         "parent down": down[host.replace("host", "parent")],
     }
@@ -104,7 +109,7 @@ class IcingaEyes:
         told = {"type": "Service", "service": f"{host}!{service}"}
         self._ask(f"{self._url}/actions/remove-downtime", told)
 
-    def _ask(self, url: str, told: dict[str, str] | None) -> dict[str, Any]:
+    def _ask(self, url: str, told: dict[str, Any] | None) -> dict[str, Any]:
         data = None if told is None else json.dumps(told).encode()
         request = urllib.request.Request(url, data, self._headers)  # noqa: S310
         with urllib.request.urlopen(request, timeout=10, context=self._context) as answer:  # noqa: S310
@@ -120,9 +125,19 @@ class IcingaEyes:
             "acknowledged": its["acknowledgement"] != 0,
             "notifications": its["enable_notifications"],
             "handlers": its["enable_event_handler"],
+            "outside": self._period(host, service) == "never",
             "host down": self._down(host),
             "parent down": self._down(parent),
         }
+
+    def _period(self, host: str, service: str) -> str:
+        return str(self.attributes("notifications", f"{host}!{service}!imap4-users-boss")["period"])
+
+    def set_period(self, host: str, service: str, period: str) -> None:
+        """What CHANGE_SVC_NOTIFICATION_TIMEPERIOD does in Nagios, in all of a service's notifications."""
+        for name in ("imap4-recovery-1", "imap4-users-admins", "imap4-users-boss"):
+            full = urllib.parse.quote(f"{host}!{service}!{name}", safe="")
+            self._ask(f"{self._url}/objects/notifications/{full}", {"attrs": {"period": period}})
 
     def _down(self, host: str) -> bool:
         """Whether a host is down; one without a result shows that state too, and counts as up."""
@@ -130,6 +145,26 @@ class IcingaEyes:
         return bool(its["last_check"] > 0 and its["state"] != 0)
 
 
+NAGIOS_NEVER = """\
+define timeperiod {
+    timeperiod_name never
+    alias never
+}
+"""
+ICINGA_PERIODS = """\
+object TimePeriod "never" { }
+object TimePeriod "imap4-always" {
+  ranges = {
+    monday = "00:00-24:00"
+    tuesday = "00:00-24:00"
+    wednesday = "00:00-24:00"
+    thursday = "00:00-24:00"
+    friday = "00:00-24:00"
+    saturday = "00:00-24:00"
+    sunday = "00:00-24:00"
+  }
+}
+"""
 NAGIOS_HOST = """\
 define host {{
     host_name {name}
@@ -174,7 +209,7 @@ object Dependency "parent" {{
 def write_hosts(folder: Path, services: dict[str, str], is_nagios: bool) -> None:
     """Hosts of the site's own, each with a parent and a service; their states are told from outside."""
     host, dependency = (NAGIOS_HOST, NAGIOS_DEPENDENCY) if is_nagios else (ICINGA_HOST, ICINGA_DEPENDENCY)
-    text = ""
+    text = NAGIOS_NEVER if is_nagios else ICINGA_PERIODS
     for name, service in services.items():
         parent = name.replace("host", "parent")
         text += host.format(name=name) + host.format(name=parent)

@@ -22,6 +22,7 @@ EXAMPLE = """\
 [defaults]
 # Names that the engine knows; also { name = "boss", alerts = "2-3" } and { group = "mail" }.
 contacts = ["admins"]
+# period = "workhours"       # the engine's time period for alerts and repairs; left out, it is always
 test_duration = 10           # seconds that a test may take
 failures_per_alert = 3       # failed tests in a row for each alert
 maximum_alerts = 3           # then the monitor is Lost, and silent until it recovers; 0 is no limit

@@ -136,6 +136,7 @@ def _monitor(section: Section) -> Monitor:
             maximum_alerts=section.value("maximum_alerts", checks.integer(0, MOST_ALERTS), 3),
         ),
         contacts=section.value("contacts", checks.listed(values.contact), ()),
+        period=section.value("period", values.known_object, ""),
         recovery=_recovery(section.table("recovery")),
     )
     if not section.partial:

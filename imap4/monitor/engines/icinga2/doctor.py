@@ -136,6 +136,10 @@ def _monitors(objects: Objects, programs: Programs, monitors: Sequence[Monitor])
             "its alerts go nowhere",
             f'object User "{name}" {{ ... }}',
         )
+    periods = {monitor.period for monitor in monitors if monitor.period}
+    for name in sorted(periods - set(objects.get("TimePeriod", {}))):
+        remedy = f'object TimePeriod "{name}" {{ ... }}, or correct the definition\'s period'
+        yield Finding(False, f"there is no time period {name}", "Icinga refuses what is rendered", remedy)
     command = programs.notification
     there = command in objects.get("NotificationCommand", {})
     yield Finding(there, f"the notification command {command} is {'there' if there else 'not there'}",

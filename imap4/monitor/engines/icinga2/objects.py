@@ -58,15 +58,31 @@ def _ranges(monitor: Monitor) -> str:
     return listed(dict.fromkeys(map(_alerts, ranges)), "    ")
 
 
+def _name(contact: Contact) -> str:
+    return f"imap4-{'user_groups' if contact.group else 'users'}-{contact.name}"
+
+
+def _names(monitor: Monitor) -> str:
+    """The short names of a monitor's notifications."""
+    names = [_name(each) for each in monitor.contacts]
+    names += [f"imap4-recovery-{number}" for number, _ in enumerate(monitor.recovery.actions, 1)]
+    return listed(map(quoted, names), "    ")
+
+
+def _period(monitor: Monitor) -> list[str]:
+    return [f"  period = {quoted(monitor.period)}"] if monitor.period else []
+
+
 def _notification(monitor: Monitor, contact: Contact) -> str:
     members = "user_groups" if contact.group else "users"
     lines = [
-        f"object Notification {quoted(f'imap4-{members}-{contact.name}')} {{",
+        f"object Notification {quoted(_name(contact))} {{",
         '  import "imap4-alert"',
         f"  host_name = {quoted(monitor.host)}",
         f"  service_name = {quoted(monitor.service)}",
         f"  {members} = [ {quoted(contact.name)} ]",
     ]
+    lines += _period(monitor)
     if contact.alerts != AlertRange():
         lines.append(f"  vars.imap4_alerts = {_alerts(contact.alerts)}")
     return "\n".join([*lines, "}", ""])
@@ -80,6 +96,7 @@ def _repair(monitor: Monitor, number: int, action: Action, programs: Programs) -
             '  import "imap4-recovery"',
             f"  host_name = {quoted(monitor.host)}",
             f"  service_name = {quoted(monitor.service)}",
+            *_period(monitor),
             f"  vars.imap4_alerts = {_alerts(action.alerts)}",
             f"  vars.imap4_arguments = {listed(map(literal, arguments))}",
             "}",
@@ -117,6 +134,7 @@ def _service(monitor: Monitor, programs: Programs) -> str:
         f"    failures_per_alert = {rules.failures_per_alert}",
         f"    maximum_alerts = {rules.maximum_alerts}",
         f"    ranges = {_ranges(monitor)}",
+        f"    notifications = {_names(monitor)}",
         "  }",
         f"  vars.imap4_arguments = {listed(arguments)}",
         "}",

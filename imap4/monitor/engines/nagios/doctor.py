@@ -87,6 +87,13 @@ def _contacts(cache: ObjectCache, monitors: Sequence[Monitor]) -> Iterator[Findi
             "with the monitors rendered, it would refuse its whole configuration",
             "define it before you restart the engine, or correct the name in the definition's contacts",
         )
+    for name in sorted({monitor.period for monitor in monitors if monitor.period} - cache.periods):
+        yield Finding(
+            False,
+            f"the engine knows no time period {name}",
+            "with the monitors rendered, it would refuse its whole configuration",
+            "define it before you restart the engine, or correct the definition's period",
+        )
 
 
 def _left_over(cache: ObjectCache, monitors: Sequence[Monitor]) -> Iterator[Finding]:

@@ -34,6 +34,8 @@ class ObjectCache:
     """Host and service of each rendered monitor."""
     contacts: frozenset[str]
     """Names of contacts and of contact groups."""
+    periods: frozenset[str] = frozenset()
+    """Names of time periods."""
     escalations: tuple[Escalation, ...] = ()
     """Those of services, each expanded to one service."""
 
@@ -82,6 +84,7 @@ def read(path: Path) -> ObjectCache:
     commands: dict[str, list[str]] = {}
     services = set()
     contacts = set()
+    periods = set()
     escalations = []
     text = path.read_text(errors="replace")
     for kind, body in re.findall(r"^define (\w+) \{\n(.*?)^\t\}$", text, re.DOTALL | re.MULTILINE):
@@ -93,6 +96,10 @@ def read(path: Path) -> ObjectCache:
             services.add((values.get("host_name", ""), values.get("service_description", "")))
         elif kind in ("contact", "contactgroup"):
             contacts.add(values.get(f"{kind}_name", ""))
+        elif kind == "timeperiod":
+            periods.add(values.get("timeperiod_name", ""))
         elif kind == "serviceescalation":
             escalations.append(_escalation(values))
-    return ObjectCache(commands, frozenset(services), frozenset(contacts), tuple(escalations))
+    return ObjectCache(
+        commands, frozenset(services), frozenset(contacts), frozenset(periods), tuple(escalations)
+    )

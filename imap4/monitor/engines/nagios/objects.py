@@ -155,6 +155,7 @@ def _service(monitor: Monitor, slug: str, bands: Sequence[Band], length: int) ->
         ("active_checks_enabled", on),
         ("passive_checks_enabled", on),
         ("notifications_enabled", on),
+        ("notification_period", monitor.period),
         ("max_check_attempts", 1),
         ("check_interval", _units(rules.delays.up, length)),
         ("retry_interval", _units(rules.delays.warn + monitor.test_duration, length)),

@@ -297,3 +297,20 @@ def test_a_link_or_a_fifo_in_a_files_place_is_refused(tmp_path: Path, kind: str)
         path.symlink_to(tmp_path / "b.cfg")
     with pytest.raises(RenderError, match=r"a\.cfg: was not written by imap4-monitor"):
         write(tmp_path, {"a.cfg": "# Written by imap4-monitor\n2\n"})
+
+
+def test_a_period_is_that_of_the_service_or_of_every_notification(imap4_monitor: Run, tmp_path: Path) -> None:
+    text = (GOLDEN / "definition.toml").read_text()
+    (tmp_path / "definition.toml").write_text(
+        text.replace("[defaults]", '[defaults]\nperiod = "workhours"', 1)
+    )
+    found = {}
+    for engine, name in (("nagios", "imap4-monitors.cfg"), ("icinga2", "imap4-monitors.conf")):
+        assert imap4_monitor("render", engine, "definition.toml", "-o", engine).returncode == 0
+        found[engine] = (tmp_path / engine / name).read_text()
+    assert found["nagios"].count("    notification_period           workhours\n") == 2
+    assert (
+        found["icinga2"].count('  period = "workhours"\n')
+        == found["icinga2"].count("object Notification ")
+        == 6
+    )
