@@ -11,6 +11,7 @@ from typing import NoReturn
 
 from imap4 import __version__
 from imap4.arguments import Parser, duration, whole
+from imap4.packages import missing
 from imap4.worker.limits import Limits
 from imap4.worker.settings import Settings
 
@@ -41,7 +42,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         import greenlet  # noqa: F401 - only to see whether it is there
     except ImportError:
-        parser.error("the package greenlet is missing: pip install 'check_imap4[worker]'")
+        parser.error(missing("greenlet"))
     core = given.core or next((path for path in _CORES if os.path.exists(path)), _CORES[0])
     if len(os.fsencode(core)) > 107:
         parser.error(f"argument --core: a socket's path has at most 107 bytes: {core}")

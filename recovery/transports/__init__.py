@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from imap4.deadline import Deadline
+from imap4.packages import too_old
 from recovery.errors import UsageError
 from recovery.model import Credential, Target, Transport
 
@@ -28,15 +29,23 @@ def connect(
         ConnectFailed: no connection, or no answer of the right protocol.
         HostKeyRejected: the machine's key or certificate is unknown, revoked or another one.
         LoginFailed: the machine does not take the credential.
-        UsageError: the method is not known.
+        UsageError: the method is not known, or its library is missing or too old.
     """
     if credential.method.startswith("ssh-"):
+        _refuse_old("paramiko", "3.4")
         # paramiko takes 0.1 s to load; a recovery that is refused must not wait for it.
         from recovery.transports.ssh.transport import SshTransport
 
         return SshTransport.connect(target, credential, deadline=deadline, known_hosts=known_hosts)
     if credential.method.startswith("winrm-"):
+        # Older ones know other settings, and end in a TypeError (Debian 12 has 0.3.0).
+        _refuse_old("pywinrm", "0.4.3")
         from recovery.transports.winrm.transport import WinRmTransport
 
         return WinRmTransport.connect(target, credential, deadline=deadline)
     raise UsageError(f"credential {credential.name}: unknown method {credential.method}")
+
+
+def _refuse_old(distribution: str, least: str) -> None:
+    if problem := too_old(distribution, least):
+        raise UsageError(problem)

@@ -10,6 +10,7 @@ import os
 from typing import TYPE_CHECKING
 
 from imap4.monitor.records.errors import RecordsError
+from imap4.packages import missing
 
 if TYPE_CHECKING:
     import duckdb
@@ -30,7 +31,7 @@ def connect(temporary: str | None = None) -> duckdb.DuckDBPyConnection:
     try:
         import duckdb
     except ImportError:
-        raise RecordsError("the package duckdb is missing: pip install 'check_imap4[reports]'") from None
+        raise RecordsError(missing("duckdb")) from None
     settings: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": MEMORY,
         "threads": min(os.cpu_count() or 1, 8),

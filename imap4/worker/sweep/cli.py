@@ -14,6 +14,7 @@ from imap4.check.values import folder
 from imap4.monitor.definition.reader import DefinitionError, load
 from imap4.monitor.engines.command_lines import Programs
 from imap4.monitor.engines.report import ReportError
+from imap4.packages import missing
 from imap4.worker.limits import Limits
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         import greenlet  # noqa: F401 - only to see whether it is there
     except ImportError:
-        parser.error("the package greenlet is missing: pip install 'check_imap4[worker]'")
+        parser.error(missing("greenlet"))
     try:
         definition = load(given.file)
         receivers = _receivers(given)

@@ -11,11 +11,13 @@ What is closed here, and why it has to be:
 from __future__ import annotations
 
 import requests
+import winrm.transport
 from winrm.exceptions import WinRMError
 from winrm.protocol import Protocol
 from winrm.transport import Transport
 
-from recovery.errors import LoginFailed
+from imap4.packages import missing
+from recovery.errors import LoginFailed, UsageError
 from recovery.model import Credential
 from recovery.transports.winrm.errors import AnsweredInTheClear
 from recovery.transports.winrm.wire import Wire
@@ -61,8 +63,11 @@ def make_protocol(endpoint: str, credential: Credential, wire: Wire) -> Protocol
 
     Raises:
         LoginFailed: the credential cannot be sent by its method.
+        UsageError: the method needs a package that is not there.
     """
     method = credential.method.removeprefix("winrm-")
+    if method == "credssp" and not winrm.transport.HAVE_CREDSSP:
+        raise UsageError(f"credential {credential.name}: {missing('requests_credssp')}")
     settings: dict[str, object] = {
         "username": account_for(credential),
         "password": "" if credential.password is None else credential.password.reveal(),
