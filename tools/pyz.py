@@ -1,6 +1,8 @@
 """``make pyz``: the check with nagiosplugin and idna inside, as one executable file.
 
 Usage: pyz.py OUTPUT
+
+Needs nothing but these two, and leaves nothing but OUTPUT behind.
 """
 
 from __future__ import annotations
@@ -8,6 +10,7 @@ from __future__ import annotations
 import compileall
 import importlib.metadata
 import io
+import os
 import py_compile
 import re
 import shutil
@@ -30,7 +33,9 @@ unknown() {{
     exit 3
 }}
 failed='trap - EXIT; unknown "$python cannot be run"'
-python=$(command -v python3) || unknown "there is no python3"
+python=/usr/bin/python3
+# Not by PATH where it can be helped: pyenv's comes first in some, and an engine's may be empty.
+[ -x "$python" ] || python=$(command -v python3) || unknown "there is no python3"
 trap "$failed" EXIT
 [ -z "$BASH_VERSION" ] || shopt -s execfail
 exec "$python" -I "$0" "$@"
@@ -58,10 +63,17 @@ def build(output: Path) -> None:
         # version ignores it and compiles the source.
         mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
         compileall.compile_dir(folder, quiet=1, legacy=True, invalidation_mode=mode)
+        # The one file that another version may have to read: as source alone.
+        (inside / "__main__.pyc").unlink()
+        shutil.copy(ROOT / "LICENSE", inside)
         archive = io.BytesIO()
         zipapp.create_archive(folder, archive)
     output.write_bytes(_HEAD.format(about=f"check_imap4 {__version__}").encode() + archive.getvalue())
     output.chmod(0o755)
+    if os.geteuid() == 0:
+        # Root leaves nothing of its own in somebody's folder.
+        owner = output.absolute().parent.stat()
+        os.chown(output, owner.st_uid, owner.st_gid)
 
 
 def _start() -> str:
