@@ -55,10 +55,10 @@ test-kerberos: $(VENV)/.dev
 check-install: $(VENV)/.dev
 	@tools/check-install $(CURDIR)/$(BIN)/python
 
-# Not with $(VENV): recovery's libraries are 70 MB, and nagiosplugin is all that is needed.
+# Not with $(VENV): recovery's libraries are 70 MB, and these two are all that is needed.
 pyz:
 	@work=$$(mktemp -d) && trap 'rm -rf "$$work"' EXIT && \
-	tools/make-venv "$$work/venv" 'nagiosplugin>=1.3.2' && "$$work/venv/bin/python" -B tools/pyz.py check_imap4.pyz
+	tools/make-venv "$$work/venv" 'nagiosplugin>=1.3.2' 'idna>=3.3' && "$$work/venv/bin/python" -B tools/pyz.py check_imap4.pyz
 	@echo "check_imap4.pyz is ready: put it into the plugin directory"
 
 docs: $(VENV)/.dev
