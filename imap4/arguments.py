@@ -6,8 +6,9 @@ Wrong use ends with 3, UNKNOWN, as the plugin guidelines have it: 2 would be CRI
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
-from typing import NoReturn
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any, NoReturn
 
 from imap4 import durations
 
@@ -18,7 +19,8 @@ USAGE = 3
 class Parser(argparse.ArgumentParser):
     """argparse, but wrong use is one line and exit code 3, and no option is guessed from its beginning.
 
-    An option that is an abbreviation today is ambiguous, or another one, after the next release.
+    An option that is an abbreviation today is ambiguous, or another one, after the next release. What is
+    meant by a wrong word is said, and not done.
     """
 
     def __init__(self, *args: object, **settings: object) -> None:
@@ -28,6 +30,42 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Say what is wrong on standard error, and exit."""
         self.exit(USAGE, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse has it, but a wrong option is told before a missing one: it may be the same.
+
+        Its value is not repeated: it may be a secret.
+        """
+        given = sys.argv[1:] if args is None else list(args)
+        # A parser of commands leaves to the command's own parser what follows it.
+        if not any(isinstance(action, argparse._SubParsersAction) for action in self._actions):
+            for word in given[: given.index("--")] if "--" in given else given:
+                name = word.partition("=")[0]
+                if name.startswith("--") and name not in self._option_string_actions:
+                    known = [option for option in self._option_string_actions if option.startswith("--")]
+                    self.error(f"there is no option {_shown(name)}{meant(name, known)}")
+        return super().parse_known_args(given, namespace)
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            names = [str(choice) for choice in action.choices]
+            told = f"{_shown(repr(value))} is none of {', '.join(names)}{meant(str(value), names)}"
+            raise argparse.ArgumentError(action, told)
+
+
+def meant(word: str, known: Iterable[str]) -> str:
+    """``; did you mean KNOWN?``, or nothing where none of ``known`` is like ``word``."""
+    from difflib import get_close_matches
+
+    names = list(known)
+    # The library's 0.6 sees --insecure in --nonsense.
+    close = [name for name in names if name.startswith(word)] or get_close_matches(word, names, 1, 0.75)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _shown(word: str) -> str:
+    """For a terminal, whatever somebody pasted."""
+    return word if word.isprintable() else ascii(word)
 
 
 def duration(least: float = 0.0, most: float | None = None) -> Callable[[str], float]:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, NoReturn
 
 from imap4 import __version__
+from imap4.arguments import Parser
 from imap4.check import values
 from imap4.hostnames import family_of
 from imap4.text import clean, shown
@@ -140,7 +141,7 @@ def parse_arguments(argv: Sequence[str]) -> Options:
     )
 
 
-class _Parser(argparse.ArgumentParser):
+class _Parser(Parser):
     """An ArgumentParser that raises instead of printing and exiting (argparse exits 2 and 0)."""
 
     def error(self, message: str) -> NoReturn:

@@ -39,7 +39,7 @@ def connect(
         return SshTransport.connect(target, credential, deadline=deadline, known_hosts=known_hosts)
     if credential.method.startswith("winrm-"):
         # Older ones know other settings, and end in a TypeError (Debian 12 has 0.3.0).
-        _refuse_old("pywinrm", "0.4.3")
+        _refuse_old("pywinrm", "0.5")
         from recovery.transports.winrm.transport import WinRmTransport
 
         return WinRmTransport.connect(target, credential, deadline=deadline)

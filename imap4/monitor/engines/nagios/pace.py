@@ -15,7 +15,6 @@ The handler is also who counts (``counted``): it sets the number that the next n
 
 from __future__ import annotations
 
-import argparse
 import math
 import re
 import sys
@@ -23,6 +22,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from imap4.arguments import Parser
 from imap4.deadline import Deadline
 from imap4.monitor.engines.nagios.command_file import Command, CommandFileError, send
 from imap4.monitor.engines.nagios.escalations import FAR, STEP, alerts_by, number_of
@@ -205,8 +205,8 @@ def _recovered(rules: Rules, told: Told, before: Count, now: float, interval: in
     return found
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="imap4-monitor pace",
         description="Event handler for Nagios Core and Naemon: sets the delay until the next test.",
     )

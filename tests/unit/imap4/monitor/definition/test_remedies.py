@@ -116,7 +116,7 @@ def test_a_misspelt_table_of_monitors_has_a_line() -> None:
 
 
 PLUGIN_SAYS = [
-    ('["--nonsense"]', "unrecognized arguments: --nonsense"),
+    ('["--nonsense"]', "there is no option --nonsense"),
     ('["--version"]', "--help and --version test nothing"),
     ('["-h"]', "--help and --version test nothing"),
     ('["-e", "("]', "argument -e/--expect: "),
@@ -143,7 +143,7 @@ def test_options_that_the_plugin_would_refuse_at_night_are_told_now(options: str
 def test_options_in_the_defaults_are_told_once_and_there() -> None:
     two = HEAD + HEAD.replace("Mail", "Other").replace("2.1", "2.2")
     text = '[defaults]\noptions = ["--nonsense"]\n' + two
-    assert told(text) == ["f:2: [defaults]: options: unrecognized arguments: --nonsense"]
+    assert told(text) == ["f:2: [defaults]: options: there is no option --nonsense"]
 
 
 def test_options_that_the_plugin_takes_are_right() -> None:

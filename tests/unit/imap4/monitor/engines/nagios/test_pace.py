@@ -213,4 +213,4 @@ def test_an_engine_that_stopped_reading_holds_nobody_beyond_the_deadline(pipe: P
 def test_a_wrong_option_is_told_and_not_sent(imap4_monitor: Run, pipe: Path) -> None:
     ended = imap4_monitor(*arguments(pipe, "BROKEN"))
     assert ended.returncode == 3
-    assert "--state: invalid choice: 'BROKEN'" in ended.stderr
+    assert "--state: 'BROKEN' is none of OK" in ended.stderr
