@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from imap4.findings import told
 from imap4.monitor.definition.reader import DefinitionError
 from imap4.monitor.definition.several import load_all, two_addresses
 from imap4.monitor.engines import facts, installed
@@ -21,6 +20,7 @@ from imap4.monitor.engines.nagios import main_file
 from imap4.monitor.engines.nagios import objects as nagios
 from imap4.monitor.engines.nagios.pace import changes_interval
 from imap4.monitor.engines.rendered_files import Rendered, RenderError, write
+from imap4.monitor.findings import told
 from imap4.monitor.model import Definition
 from imap4.monitor.records import folder
 from imap4.monitor.trouble import DONE, WRONG, Trouble

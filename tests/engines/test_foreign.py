@@ -5,13 +5,13 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from imap4.findings import Finding
 from imap4.monitor.engines.command_lines import Programs
 from imap4.monitor.engines.icinga2 import doctor as doctor_icinga2
 from imap4.monitor.engines.icinga2 import objects as icinga2
 from imap4.monitor.engines.nagios import doctor as doctor_nagios
 from imap4.monitor.engines.nagios import objects as nagios
 from imap4.monitor.engines.rendered_files import write
+from imap4.monitor.findings import Finding
 from imap4.monitor.model import Action, AlertRange, Contact, Definition, Monitor, Recovery
 from imap4.monitor.states import Delays, Rules
 from tests.engines import icinga, nagios_core

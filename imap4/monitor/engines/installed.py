@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from imap4 import __version__
-from imap4.findings import Finding
+from imap4.monitor.findings import Finding
 
 PLUGIN_FOLDERS = ("/usr/lib/nagios/plugins", "/usr/lib64/nagios/plugins", "/usr/lib/monitoring-plugins")
 """Where distributions keep plugins; a packaged check_imap4 is there, and not beside the other programs."""

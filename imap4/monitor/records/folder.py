@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 
-from imap4.findings import Finding
+from imap4.monitor.findings import Finding
 from imap4.monitor.model import Monitor
 
 

@@ -16,9 +16,9 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from imap4.findings import Finding
 from imap4.monitor.engines.command_lines import Programs
 from imap4.monitor.engines.icinga2 import foreign
+from imap4.monitor.findings import Finding
 from imap4.monitor.model import Monitor
 
 Objects = dict[str, dict[str, dict[str, Any]]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from imap4.findings import Finding
+from imap4.monitor.findings import Finding
 
 Objects = Mapping[str, Mapping[str, Mapping[str, Any]]]
 

@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from imap4.findings import Finding
 from imap4.monitor.engines import installed
 from imap4.monitor.engines.command_lines import OPTIONS, Programs
 from imap4.monitor.engines.nagios import foreign, object_cache, running
 from imap4.monitor.engines.nagios.main_file import MainFile, NotMainFile, find, read
 from imap4.monitor.engines.nagios.object_cache import ObjectCache
 from imap4.monitor.engines.nagios.pace import changes_interval
+from imap4.monitor.findings import Finding
 from imap4.monitor.model import Monitor
 
 INTERVAL = 1024

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from imap4.findings import Finding
 from imap4.monitor.engines.command_lines import slugs
 from imap4.monitor.engines.nagios.escalations import notified
 from imap4.monitor.engines.nagios.object_cache import Escalation, ObjectCache
+from imap4.monitor.findings import Finding
 from imap4.monitor.model import Monitor
 
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from imap4.findings import Finding
 from imap4.monitor.engines.nagios.main_file import MainFile
+from imap4.monitor.findings import Finding
 from imap4.monitor.model import Monitor
 
 Block = dict[str, str]
