@@ -42,6 +42,7 @@ _imap4_monitor() {
     local programs="--check-command --monitor-command --recovery-command --command-file --records"
     programs+=" --notification-command --interval-length"
     case $command in
+    validate) options="--records --store" ;;
     simulate) options="--monitor --start --length --duration --during --format" ;;
     new) options="--ask --recovery-command" ;;
     render) options="--output --existing-hosts --no-shared --replace --config $programs" ;;

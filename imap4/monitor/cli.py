@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,6 +44,7 @@ def validate(options: argparse.Namespace) -> int:
     """Tell what is wrong in each file, everything at once."""
     from imap4.monitor.definition.reader import DefinitionError, load
     from imap4.monitor.definition.several import two_addresses
+    from imap4.monitor.records import renames
 
     code = DONE
     for path in options.files:
@@ -50,7 +52,8 @@ def validate(options: argparse.Namespace) -> int:
             definition = load(path)
             count = len(definition.monitors)
             print(f"{path}: {count} monitor{'s' * (count != 1)}, no mistakes")
-            for said in two_addresses(definition):
+            renamed = renames.warnings(definition.monitors, options.records, options.store, time.time())
+            for said in (*two_addresses(definition), *renamed):
                 print(f"warning: {said}", file=sys.stderr)
         except DefinitionError as error:
             print(error)

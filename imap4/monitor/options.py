@@ -130,6 +130,7 @@ def make_parser() -> Parser:
 
     sub = commands.add_parser("validate", help="tell every mistake in definition files")
     sub.add_argument("files", metavar="FILE", nargs="+")
+    records.add_folders(sub)
 
     sub = commands.add_parser("simulate", help="the downtime simulator: what happens in an outage, and when")
     sub.add_argument("file", metavar="FILE")

@@ -38,6 +38,14 @@ def add_parser(commands: argparse._SubParsersAction[Parser]) -> None:
     looking.add_argument("--store", type=Path, default=STORE, metavar="DIR", help=f"the store ({STORE})")
 
 
+def add_folders(sub: Parser) -> None:
+    """Where records are looked for that a new name would leave behind."""
+    sub.add_argument(
+        "--records", type=Path, default=RECORDS, metavar="FOLDER", help=f"to warn of new names ({RECORDS})"
+    )
+    sub.add_argument("--store", type=Path, default=STORE, metavar="DIR", help=f"likewise ({STORE})")
+
+
 def add_store(sub: Parser) -> None:
     """The options that say where definitions and the store are."""
     sub.add_argument("--store", type=Path, default=STORE, metavar="DIR", help=f"columnar files ({STORE})")
