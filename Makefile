@@ -8,7 +8,8 @@ export PYTHON
 DEBIAN_PACKAGES := dovecot-imapd mailutils-imap4d dnsmasq-base iproute2 nftables openssl \
 	openssh-client sudo debootstrap systemd-container util-linux busybox samba samba-common-bin \
 	nagios4-core nagios4-cgi icinga2-bin chromium \
-	icingaweb2-module-director icingacli postgresql php-pgsql
+	icingaweb2-module-director icingacli postgresql php-pgsql \
+	wine gcc-mingw-w64-x86-64
 
 .PHONY: demo demo-nagios demo-recovery unit test test-kerberos lint check-install pyz bench bench-recovery soak docs clean
 

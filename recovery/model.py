@@ -102,6 +102,8 @@ class CommandResult:
     seconds: float = 0.0
     unstoppable: bool = False
     """TIMED_OUT, and processes were still there: another account's, which ours may not end."""
+    notes: tuple[str, ...] = ()
+    """What else there is to tell, a sentence each: what was killed, what was left running."""
 
     @property
     def ok(self) -> bool:

@@ -40,6 +40,8 @@ class RestartRequest:
     """Whether what depends on them is restarted with them."""
     settle: float = 3.0
     """Seconds for which every service must stay the same run."""
+    kill: bool = False
+    """Windows: whether the process of a service that does not stop may be ended."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,8 @@ class RebootRequest:
     """Reboot the machine, unless it came up less than ``min_uptime`` seconds ago."""
 
     min_uptime: float = 600.0
+    during_updates: bool = False
+    """Windows: whether to reboot while it installs updates or programs."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import time
 from imap4.deadline import Deadline
 from recovery.actions.steps import Story, in_time, silent
 from recovery.actions.verify import conclude, parse
-from recovery.errors import ConnectFailed, DeadlineExceeded, HostKeyRejected, LoginFailed, RecoveryError
+from recovery.errors import HostKeyRejected, LoginFailed, RecoveryError
 from recovery.model import Ended, Outcome, StepListener, Verdict
 from recovery.platforms import MachineFacts, Platform, RebootUnderWay
 from recovery.platforms.detect import detect
@@ -67,6 +67,8 @@ def run(
         story.tell("proof", f"{story.proof}, marker gone")
         try:
             condition = _wait_until_running(link, platform, deadline, story)
+            if platform.reboot_settle and not _has_settled(link, platform, after, deadline, story):
+                return story.end(Verdict.NOT_PROVEN, f"{summary}, but it is being rebooted once more")
         except RecoveryError as error:
             return story.end(Verdict.NOT_PROVEN, f"{summary}, but lost again: {error}")
     if condition.startswith("degraded"):
@@ -96,7 +98,12 @@ def plan(
 
 def describe(facts: MachineFacts) -> str:
     """The machine's facts in a line."""
-    return f"up for {in_time(facts.uptime)}, boot id {facts.boot_id[:4]}"
+    parts = [f"up for {in_time(facts.uptime)}", f"boot id {facts.boot_id[:4]}"]
+    if facts.users:
+        parts.append(f"logged on: {', '.join(facts.users)}")
+    if facts.servicing:
+        parts.append(facts.servicing)
+    return ", ".join(parts)
 
 
 def refuse(facts: MachineFacts, request: RebootRequest) -> str:
@@ -108,6 +115,8 @@ def refuse(facts: MachineFacts, request: RebootRequest) -> str:
     if facts.uptime < request.min_uptime:
         least = in_time(request.min_uptime)
         return f"the machine came up only {in_time(facts.uptime)} ago (--min-uptime {least})"
+    if facts.servicing and not request.during_updates:
+        return f"{facts.servicing}, and a reboot would cut that short (--during-updates does it all the same)"
     return ""
 
 
@@ -117,7 +126,15 @@ class _Gone(Exception):
 
 def _ask(link: Link, platform: Platform, deadline: Deadline, story: Story) -> None:
     story.tell("reboot", "asked for a clean reboot")
-    result = platform.reboot(link, deadline=deadline.share(30))
+    try:
+        result = platform.reboot(link, deadline=deadline.share(30))
+    except RecoveryError as error:
+        # Its kinds say that nothing was begun. Without one, the script ended and said nothing: that may be
+        # the reboot.
+        if type(error) is not RecoveryError:
+            raise
+        story.tell("reboot", f"not known yet whether it was begun: {error}")
+        return
     commands = platform.commands((), reboot=True)
     refuse_without_privilege(result, link, lambda account: lines_for(account, commands), deadline)
     if result.ended is not Ended.EXITED:
@@ -133,18 +150,24 @@ def _wait(
 ) -> MachineFacts:
     """The facts of the next run of the machine."""
     pause, last, refused = _FIRST_PAUSE, "", 0
+    odd: MachineFacts | None = None
     while True:
         what = "did not come back"
         try:
             facts = platform.machine(link, deadline=deadline.share(_TRY_SECONDS))
-            if facts.boot_id and facts.boot_id != before.boot_id:
+            if facts.boot_id and facts.boot_id != before.boot_id and not facts.marker:
                 return facts
             what, now = "did not reboot", f"it still is the old run (boot id {before.boot_id[:4]})"
+            if facts.boot_id and facts.boot_id != before.boot_id:
+                # No reboot leaves the marker, whatever the boot id says.
+                now = f"the marker in {platform.memory} is still there"
+                odd = facts
             link.drop()
         except HostKeyRejected as error:
             raise _Gone(f"rebooted, but what answers now cannot be trusted: {error}") from None
-        except (ConnectFailed, DeadlineExceeded, LoginFailed) as error:
-            # A machine that goes down or comes up refuses logins for a while (pam_nologin).
+        except RecoveryError as error:
+            # A machine that goes down or comes up refuses logins for a while (pam_nologin), and whatever else
+            # it says, such as that a service of its own is missing, holds for that moment.
             now = str(error)
             link.drop()
             refused = refused + 1 if isinstance(error, LoginFailed) else 0
@@ -155,17 +178,36 @@ def _wait(
             last = now
         # Jitter: many machines behind one switch must not be asked in step.
         wait = pause * random.uniform(0.75, 1.25)  # noqa: S311 - no secret hangs on it
+        if deadline.left < wait and odd is not None:
+            return odd
         if deadline.left < wait:
             raise _Gone(f"{what} within {in_time(deadline.seconds)}: {last}")
         time.sleep(wait)
         pause = min(pause * 1.5, _LONGEST_PAUSE)
 
 
+def _has_settled(
+    link: Link, platform: Platform, after: MachineFacts, deadline: Deadline, story: Story
+) -> bool:
+    """Whether it still is the same run of the machine after the platform's settle time."""
+    time.sleep(max(0.0, min(platform.reboot_settle, deadline.left - 1)))
+    now = platform.machine(link, deadline=deadline)
+    story.tell("system", f"after {platform.reboot_settle:g} s: {describe(now)}")
+    return now.boot_id == after.boot_id
+
+
 def _wait_until_running(link: Link, platform: Platform, deadline: Deadline, story: Story) -> str:
     """The system's condition when it has started, or the last one before the time was up."""
     last = ""
     while True:
-        condition = platform.condition(link, deadline=deadline)
+        try:
+            condition = platform.condition(link, deadline=deadline)
+        except RecoveryError as error:
+            # What it cannot tell yet, it may tell in a moment.
+            if deadline.left < 2 * _FIRST_PAUSE:
+                raise
+            story.tell("system", str(error))
+            condition = ""
         if condition != last:
             story.tell("system", condition)
             last = condition

@@ -20,7 +20,7 @@ from recovery.actions.service_proof import (
 from recovery.actions.steps import Story, in_time, silent
 from recovery.actions.verify import conclude, parse
 from recovery.errors import PrivilegeMissing, RecoveryError, UsageError
-from recovery.model import Ended, Outcome, StepListener, Verdict
+from recovery.model import CommandResult, Ended, Outcome, StepListener, Verdict
 from recovery.platforms import Platform, ServiceFacts
 from recovery.platforms.detect import detect
 from recovery.requests import RestartRequest
@@ -67,13 +67,17 @@ def run(
         for name in before.services:
             if lines := _last_words(link, platform, name, deadline):
                 story.tell("evidence", f"{name} logged last: {' / '.join(lines)}")
-        _restart(link, platform, before, request, deadline, story)
+        result = _restart(link, platform, before, request, deadline, story)
+        # What the machine's own script said, which knows best why a service does not run.
+        said = "; ".join(filter(None, (result.stderr.decode("utf-8", "replace").strip(), *result.notes)))
+        told = f" ({said})" if link.language(deadline) == "powershell" and said else ""
         try:
-            summary = _prove(link, platform, before, request, deadline, story)
+            summary = _prove(link, platform, before, request, deadline, story) + told
         except (Failed, PrivilegeMissing) as failure:
-            return story.end(Verdict.FAILED, _with_last_words(link, platform, str(failure), before, deadline))
+            sentence = _with_last_words(link, platform, str(failure), before, deadline)
+            return story.end(Verdict.FAILED, sentence + told)
         except (Unproven, RecoveryError) as doubt:
-            return story.end(Verdict.NOT_PROVEN, f"restart asked for, but not proven: {doubt}")
+            return story.end(Verdict.NOT_PROVEN, f"restart asked for, but not proven: {doubt}{told}")
     return conclude(story, summary, verify, deadline)
 
 
@@ -101,6 +105,8 @@ def _look(link: Link, request: RestartRequest, deadline: Deadline) -> tuple[Plat
     if not request.services:
         raise UsageError("restart-service needs at least one service")
     platform = detect(link, deadline=deadline)
+    if request.kill and link.language(deadline) != "powershell":
+        raise UsageError("--kill is for Windows; systemd ends what does not stop by itself (TimeoutStopSec=)")
     names = list(dict.fromkeys(platform.canonical(name) for name in request.services))
     facts = platform.facts(link, names, deadline=deadline)
     # An alias and its unit are one service.
@@ -130,10 +136,12 @@ def _cannot(
 
 def _restart(
     link: Link, platform: Platform, before: _Before, request: RestartRequest, deadline: Deadline, story: Story
-) -> None:
+) -> CommandResult:
     names, running = list(before.services), before.running_dependents
     story.tell("restart", " ".join([*names, *(["with", *running] if running else [])]))
-    result = platform.restart(link, names, running, alone=not request.dependents, deadline=deadline)
+    result = platform.restart(
+        link, names, running, alone=not request.dependents, kill=request.kill, deadline=deadline
+    )
     commands = platform.commands(names, running, alone=not request.dependents)
     refuse_without_privilege(result, link, lambda account: lines_for(account, commands), deadline)
     if result.ended is Ended.LINK_LOST:
@@ -142,6 +150,9 @@ def _restart(
     elif not result.ok:
         said = result.stderr.decode("utf-8", "replace").strip().splitlines()
         story.tell("restart", f"{result.ended.value} {result.exit_status}: {' '.join(said[-2:])}")
+    for note in result.notes:
+        story.tell("restart", note)
+    return result
 
 
 def _prove(

@@ -61,6 +61,11 @@ def add_parser(commands: Any) -> None:
     restart.add_argument(
         "--settle", type=kind(seconds), default=3.0, metavar="TIME", help="how long they must stay up (3s)"
     )
+    restart.add_argument(
+        "--kill",
+        action="store_true",
+        help="Windows: end the process of a service that does not stop, once its own time for that is over",
+    )
     restart.set_defaults(subject=lambda options: " ".join(options.services), work=_restart)
 
     reboot = _common(commands, "reboot-server", "reboot the machine and wait for it", _REBOOT, 600.0)
@@ -70,6 +75,11 @@ def add_parser(commands: Any) -> None:
         default=600.0,
         metavar="TIME",
         help="refuse where it came up less than this ago (10m)",
+    )
+    reboot.add_argument(
+        "--during-updates",
+        action="store_true",
+        help="Windows: reboot also while it installs updates or programs, which that may break",
     )
     reboot.set_defaults(subject=lambda options: "", work=_reboot)
     _add_process(commands)
@@ -160,11 +170,11 @@ def request_of(options: argparse.Namespace) -> RecoveryRequest:
 
 
 def _restart(options: argparse.Namespace) -> RestartRequest:
-    return RestartRequest(tuple(options.services), not options.no_dependents, options.settle)
+    return RestartRequest(tuple(options.services), not options.no_dependents, options.settle, options.kill)
 
 
 def _reboot(options: argparse.Namespace) -> RebootRequest:
-    return RebootRequest(options.min_uptime)
+    return RebootRequest(options.min_uptime, options.during_updates)
 
 
 def _process(options: argparse.Namespace) -> ProcessTemplate:

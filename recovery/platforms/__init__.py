@@ -64,6 +64,10 @@ class MachineFacts:
     """Whether the file MARKER is there."""
     reboot: str = ""
     """Why a reboot is already under way; "" if none is."""
+    users: tuple[str, ...] = ()
+    """Who is logged on at the machine and would lose their work; () where that is not known."""
+    servicing: str = ""
+    """What is at work that a reboot would cut short, such as updates; "" if nothing is."""
 
     def as_dict(self) -> dict[str, object]:
         """The facts for the history."""
@@ -84,6 +88,11 @@ class Platform(Protocol):
     """How many refused logins in a row to bear while it comes up; None is any number.
 
     Windows locks an account after a few, and refuses all while it has no domain controller yet.
+    """
+
+    reboot_settle: float
+    """Seconds that the machine must stay up, in the same run, to be called up again: 0 where its own init
+    says that it has started. Windows may reboot a second time by itself, to finish updates.
     """
 
     def canonical(self, service: str) -> str:
@@ -114,9 +123,14 @@ class Platform(Protocol):
         dependents: Sequence[str],
         *,
         alone: bool,
+        kill: bool = False,
         deadline: Deadline,
     ) -> CommandResult:
-        """Restart ``services`` and with them the running ``dependents``, unless ``alone``."""
+        """Restart ``services`` and with them the running ``dependents``, unless ``alone``.
+
+        Args:
+            kill: whether the process of a service that does not stop may be ended (Windows).
+        """
         ...
 
     def start(self, link: Link, services: Sequence[str], *, deadline: Deadline) -> CommandResult:

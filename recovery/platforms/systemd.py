@@ -83,6 +83,7 @@ class Systemd:
     name = "systemd"
     memory = "/run"
     refused_logins: int | None = None
+    reboot_settle = 0.0
 
     def canonical(self, service: str) -> str:
         check_name(service)
@@ -115,6 +116,7 @@ class Systemd:
         dependents: Sequence[str],
         *,
         alone: bool,
+        kill: bool = False,
         deadline: Deadline,
     ) -> CommandResult:
         # systemd itself restarts the running dependents in the job's own transaction.

@@ -145,6 +145,7 @@ class SysV:
     name = "System V init"
     memory = "/run"
     refused_logins: int | None = None
+    reboot_settle = 0.0
 
     def canonical(self, service: str) -> str:
         return check_name(service).removesuffix(".service")
@@ -172,6 +173,7 @@ class SysV:
         dependents: Sequence[str],
         *,
         alone: bool,
+        kill: bool = False,
         deadline: Deadline,
     ) -> CommandResult:
         # Who depends on others stops first and starts last.

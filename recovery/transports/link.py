@@ -100,14 +100,16 @@ class Link:
             ConnectFailed: the machine was not reached before the deadline.
             DeadlineExceeded: the script did not end in time.
         """
+        reason = ""
         while True:
             try:
                 # Facts are a matter of moments: one that hangs is asked for again.
                 result = self.run(script, arguments, deadline=deadline.share(30), keep=_FACTS_BYTES)
-            except ConnectFailed:
+            except ConnectFailed as error:
                 if deadline.left <= _PAUSE_SECONDS:
                     raise
-                result = CommandResult(Ended.LINK_LOST, None)
+                result = CommandResult(Ended.LINK_LOST, None, notes=(str(error),))
+            reason = " ".join(result.notes) or reason
             if result.ended is Ended.EXITED:
                 return result.stdout.decode("utf-8", "replace")
             if deadline.left <= _PAUSE_SECONDS:

@@ -10,6 +10,10 @@ if ($mode -ne 'FullLanguage') {
     "$nonce $mode"
     exit 0
 }
+$watch = [Diagnostics.Stopwatch]::StartNew()
+# What starting PowerShell took is gone from the budget: seconds, where something looks into every process.
+$late = [long] ([DateTime]::Now - [Diagnostics.Process]::GetCurrentProcess().StartTime).TotalMilliseconds
+$late = [Math]::Max(0, [Math]::Min(60000, $late))
 $utf8 = New-Object System.Text.UTF8Encoding $false
 function Read-Text([string] $text) { $utf8.GetString([Convert]::FromBase64String($text)) }
 function Send-Answer($answer) {
@@ -24,11 +28,12 @@ try {
     foreach ($pair in @($task.environment | Where-Object { $null -ne $_ })) {
         [Environment]::SetEnvironmentVariable((Read-Text $pair[0]), (Read-Text $pair[1]))
     }
+    $budget = @{ watch = $watch; late = $late; script = $task.script_ms; program = $task.program_ms; ending = $task.ending_ms }
     # In a runspace of its own, so that a script that hangs cannot outlast its limit.
     $shell = [PowerShell]::Create()
-    [void] $shell.AddScript((Read-Text $task.script)).AddArgument($arguments).AddArgument($bytes)
+    [void] $shell.AddScript((Read-Text $task.script)).AddArgument($arguments).AddArgument($bytes).AddArgument($budget)
     $pending = $shell.BeginInvoke()
-    if (-not $pending.AsyncWaitHandle.WaitOne([int] $task.milliseconds)) {
+    if (-not $pending.AsyncWaitHandle.WaitOne([int] [Math]::Max(0, $task.milliseconds - $late - $watch.ElapsedMilliseconds))) {
         Send-Answer @{ ended = 'timed out' }
         [Environment]::Exit(0)
     }

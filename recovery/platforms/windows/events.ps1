@@ -1,18 +1,12 @@
 # The last lines that the event logs hold of a service. Arguments: its name, how many minutes to look back.
-param([string[]] $Arguments, [byte[]] $Bytes)
+param([string[]] $Arguments, [byte[]] $Bytes, $Budget)
 $ErrorActionPreference = 'Stop'
 $ProgressPreference = 'SilentlyContinue'
+# with: native controller system
 $name = $Arguments[0]
-$since = (Get-Date).AddMinutes(-[int] $Arguments[1])
 $shown = $name
-foreach ($one in Get-Service -ErrorAction SilentlyContinue) { if ($one.Name -eq $name) { $shown = $one.DisplayName } }
-$events = @()
-foreach ($log in 'System', 'Application') {
-    # Without a single event, Get-WinEvent fails.
-    try { $events += @(Get-WinEvent -FilterHashtable @{ LogName = $log; StartTime = $since } -MaxEvents 200) } catch {
-        $null = $_
-    }
-}
+foreach ($one in (Get-ServiceTable).Values) { if ($one.name -eq $name) { $shown = $one.display } }
+$events = @(Get-LogEvents (Get-Date).AddMinutes(-[int] $Arguments[1]))
 $about = @($events | Where-Object {
         $_.ProviderName -eq $name -or $_.ProviderName -eq $shown -or
         ($_.ProviderName -eq 'Service Control Manager' -and $_.Message -and $_.Message.Contains($shown))

@@ -1,12 +1,14 @@
-# Runs a program with exactly the given arguments, and ends it and its children at its time-out.
-# Arguments: milliseconds, bytes to keep of each stream, folder, number of variables, NAME VALUE ...,
-# the program, its arguments. The bytes are its standard input.
-param([string[]] $Arguments, [byte[]] $Bytes)
+# Runs a program with exactly the given arguments, and ends it and all that it started at its time-out.
+# Arguments: bytes to keep of each stream, folder, `line` where the arguments are one command line as it is (else `words`), number of variables,
+# NAME VALUE ..., the program, its arguments. The bytes are its standard input.
+param([string[]] $Arguments, [byte[]] $Bytes, $Budget)
 $ErrorActionPreference = 'Stop'
 $ProgressPreference = 'SilentlyContinue'
-$limit = [int] $Arguments[0]
-$keep = [int] $Arguments[1]
-$folder = $Arguments[2]
+# with: clock native job
+$limit = [long] $Budget.program
+$ending = [int] $Budget.ending
+$keep = [int] $Arguments[0]
+$folder = $Arguments[1]
 $variables = [int] $Arguments[3]
 $first = 4 + 2 * $variables
 
@@ -49,9 +51,10 @@ function Step-Reader($reader) {
 $info = New-Object System.Diagnostics.ProcessStartInfo
 $info.FileName = $Arguments[$first]
 $parts = for ($at = $first + 1; $at -lt $Arguments.Count; $at++) { Format-Argument $Arguments[$at] }
+if ($Arguments[2] -eq 'line') { $parts = @($Arguments[($first + 1)..($Arguments.Count - 1)]) }
 $info.Arguments = @($parts) -join ' '
 $info.UseShellExecute = $false
-$info.CreateNoWindow = $true
+# Not CreateNoWindow: that makes a console of its own, with the machine's OEM code page instead of ours.
 $info.RedirectStandardInput = $true
 $info.RedirectStandardOutput = $true
 $info.RedirectStandardError = $true
@@ -61,10 +64,13 @@ for ($at = 0; $at -lt $variables; $at++) {
 }
 # Else .NET begins standard input with a byte order mark.
 try { [Console]::InputEncoding = New-Object System.Text.UTF8Encoding $false } catch { $null = $_ }
+# The code page of the console is what programs write in.
+try { [Console]::OutputEncoding = New-Object System.Text.UTF8Encoding $false } catch { $null = $_ }
 
 $process = New-Object System.Diagnostics.Process
 $process.StartInfo = $info
 $watch = [Diagnostics.Stopwatch]::StartNew()
+$job = New-Job
 try {
     [void] $process.Start()
 } catch {
@@ -72,15 +78,19 @@ try {
     while ($cause.InnerException) { $cause = $cause.InnerException }
     return @{ ended = 'not started'; error = [string] $cause.Message }
 }
+# What it starts in its very first moment is found by its parent's number instead.
+$held = Add-ToJob $job $process
+$number = [int] $process.Id
 $readers = @((New-Reader $process.StandardOutput.BaseStream), (New-Reader $process.StandardError.BaseStream))
 $entry = $process.StandardInput.BaseStream
 $writing = $entry.WriteAsync($Bytes, 0, $Bytes.Length)
 $entryOpen = $true
 $ended = 'exited'
 $grace = -1
+$family = @()
 while ($true) {
     $news = $false
-    foreach ($reader in $readers) { if (Step-Reader $reader) { $news = $true } }
+    foreach ($reader in $readers) { while (Step-Reader $reader) { $news = $true } }
     if ($entryOpen -and $writing.IsCompleted) {
         # A program that does not read its input has closed it already.
         try { $entry.Close() } catch { $null = $_ }
@@ -90,20 +100,40 @@ while ($true) {
         if ($readers[0].ended -and $readers[1].ended) { break }
         # A child that it left behind may hold the streams open for ever.
         if ($grace -lt 0) { $grace = $watch.ElapsedMilliseconds + 1000 }
-        if (-not $news -and $watch.ElapsedMilliseconds -ge $grace) { break }
-    } elseif ($watch.ElapsedMilliseconds -ge $limit) {
+        if (-not $news -and $watch.ElapsedMilliseconds -ge $grace -or (Get-Spent) -ge $limit) { break }
+    } elseif ((Get-Spent) -ge $limit) {
         $ended = 'timed out'
-        $ErrorActionPreference = 'Continue'
-        & (Join-Path $env:SystemRoot 'System32\taskkill.exe') '/T' '/F' '/PID' $process.Id 2>&1 | Out-Null
-        $ErrorActionPreference = 'Stop'
-        if (-not $process.WaitForExit(5000)) { $ended = 'unstoppable' }
-        foreach ($reader in $readers) { while (Step-Reader $reader) { $null = $reader } }
+        $family = @(Get-Family $number (Get-ProcessTable))
+        if ($held) { Stop-Members $job }
+        try { $process.Kill() } catch { $null = $_ }
+        foreach ($one in $family) { [void] (Stop-OneProcess $one.number $one.began) }
+        if (-not $process.WaitForExit($ending)) { $ended = 'unstoppable' }
+        $grace = $watch.ElapsedMilliseconds + 300
+        while ($watch.ElapsedMilliseconds -lt $grace -and -not ($readers[0].ended -and $readers[1].ended)) {
+            foreach ($reader in $readers) { while (Step-Reader $reader) { $null = $reader } }
+            Start-Sleep -Milliseconds 10
+        }
         break
     }
-    if (-not $news) { Start-Sleep -Milliseconds 20 }
+    if ($news) { continue }
+    # Returns at the first byte: a pause between reads would slow a program down that talks a lot.
+    $tasks = [Threading.Tasks.Task[]] @(@($readers | Where-Object { $null -ne $_.task } | ForEach-Object { $_.task }) +
+        @($(if ($entryOpen) { $writing })) | Where-Object { $null -ne $_ })
+    if ($tasks.Count -gt 0) { [void] [Threading.Tasks.Task]::WaitAny($tasks, 20) } else { Start-Sleep -Milliseconds 20 }
 }
 $status = $null
 if ($process.HasExited) { $status = [int] $process.ExitCode }
+$left = 0
+if ($ended -eq 'exited') {
+    if ($held) { $left = Get-JobCount $job }
+    # What it left running on purpose is not ours to end.
+    if ($job -ne $none) { Set-JobEnd $job $false }
+} else {
+    $processes = Get-ProcessTable
+    foreach ($one in $family) {
+        if ($processes.ContainsKey($one.number) -and $processes[$one.number].began -eq $one.began) { $left++; $ended = 'unstoppable' }
+    }
+}
 @{
     ended = $ended
     status = $status
@@ -111,4 +141,5 @@ if ($process.HasExited) { $status = [int] $process.ExitCode }
     stderr = [Convert]::ToBase64String($readers[1].kept.ToArray())
     truncated = ($readers[0].cut -or $readers[1].cut)
     milliseconds = [long] $watch.ElapsedMilliseconds
+    left = $left
 }

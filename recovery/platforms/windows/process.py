@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping, Sequence
 
 from imap4.deadline import Deadline
@@ -13,7 +14,7 @@ from recovery.transports.link import Link
 
 _BATCH = (".bat", ".cmd")
 _LONGEST_COMMAND_LINE = 32_000
-"""Characters; CreateProcess takes 32,767 with the quotes that are added."""
+"""Of UTF-16; CreateProcess takes 32,767, and .NET puts quotes around the program's name."""
 
 
 def run_process(
@@ -25,8 +26,12 @@ def run_process(
     cwd: str | None,
     deadline: Deadline,
     keep: int = 65536,
+    raw: bool = False,
 ) -> CommandResult:
     """Run ``arguments`` on the machine; it and its children are ended there before ``deadline``.
+
+    Args:
+        raw: the second and last of ``arguments`` is the rest of the command line, exactly as Windows gets it.
 
     Exit statuses are the 32 bits of Windows, unsigned: 3221225477 is 0xC0000005, an access violation.
 
@@ -34,40 +39,55 @@ def run_process(
         UsageError: Windows cannot be given these arguments exactly.
         ConnectFailed: the program was not started.
     """
-    check(arguments, environment)
+    check(arguments, environment, raw=raw)
     pairs = [text for pair in environment.items() for text in pair]
-    # What is left after the program's end goes to the answer's way home.
-    seconds = deadline.left - min(6.0, deadline.left / 2)
     result = link.run(
         script("process"),
-        [str(int(seconds * 1000)), str(keep), cwd or "", str(len(environment)), *pairs, *arguments],
+        [str(keep), cwd or "", "line" if raw else "words", str(len(environment)), *pairs, *arguments],
         deadline=deadline,
         stdin=stdin,
     )
     return result if result.ended is not Ended.EXITED else _read(value(result.stdout.decode()), arguments[0])
 
 
-def check(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+def check(arguments: Sequence[str], environment: Mapping[str, str], *, raw: bool = False) -> None:
     """Raises UsageError for what Windows would not take as it is given."""
     program = arguments[0]
     # CreateProcess hands these to cmd.exe, which interprets their arguments whatever the quoting.
     if program.rstrip(" .").lower().endswith(_BATCH):
         raise UsageError(
             f"{program}: Windows runs batch files through cmd.exe, which would interpret the arguments; "
-            "run cmd.exe /c yourself, or a program"
+            f"run a program, or: cmd.exe /c call {program} ARGUMENTS (without & | < > ^ % in them)"
         )
     if '"' in program:
         raise UsageError(f"{program!r} is not the name of a program")
     if any("\0" in text for text in (*arguments, *environment, *environment.values())):
         raise UsageError("an argument or variable holds a NUL, which no program on Windows can be given")
-    if sum(len(argument) + 3 for argument in arguments) > _LONGEST_COMMAND_LINE:
-        raise UsageError(f"the arguments are longer than {_LONGEST_COMMAND_LINE} characters, Windows' limit")
+    # CreateProcessW counts UTF-16 units.
+    units = len((" ".join(arguments if raw else map(quoted, arguments))).encode("utf-16-le")) // 2
+    if units > _LONGEST_COMMAND_LINE:
+        raise UsageError(
+            f"the command line would have {units} characters, with the quotes that Windows needs; it takes "
+            f"{_LONGEST_COMMAND_LINE}"
+        )
+
+
+def quoted(argument: str) -> str:
+    """``argument`` as CommandLineToArgvW reads it back; process.ps1 writes the same."""
+    if argument and not re.search(r'[\s"]', argument):
+        return argument
+    escaped = re.sub(r'(\\*)"', r'\1\1\\"', argument)
+    return '"' + re.sub(r"(\\+)\Z", r"\1\1", escaped) + '"'
 
 
 def _read(answer: dict[str, object], program: str) -> CommandResult:
     if answer["ended"] == "not started":
         raise ConnectFailed(f"{program} was not started on the machine: {answer['error']}")
     ended = Ended.EXITED if answer["ended"] == "exited" else Ended.TIMED_OUT
+    left = int(str(answer.get("left") or 0))
+    notes: tuple[str, ...] = ()
+    if left and ended is Ended.EXITED:
+        notes = (f"it left {left} of its children running; they end with the remote shell",)
     status = None if answer["status"] is None else int(str(answer["status"])) & 0xFFFFFFFF
     return CommandResult(
         ended=ended,
@@ -77,4 +97,5 @@ def _read(answer: dict[str, object], program: str) -> CommandResult:
         truncated=bool(answer["truncated"]),
         seconds=int(str(answer["milliseconds"])) / 1000,
         unstoppable=answer["ended"] == "unstoppable",
+        notes=notes,
     )

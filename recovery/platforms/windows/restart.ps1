@@ -1,134 +1,136 @@
 # Stops services and what depends on them and runs, leaves first; starts them again in reverse.
-# Arguments: mode (restart, alone or start), milliseconds to stop one, to start one, then the names.
-# Whatever happens, what was stopped here is started again.
-param([string[]] $Arguments, [byte[]] $Bytes)
+# Arguments: mode (restart, alone or start), whether a service that does not stop may be killed (kill or keep),
+# seconds for the guard, the guard's text, the names.
+# Once a stop was asked, the service is ours to bring up, whatever happens to it, to us or to the link.
+param([string[]] $Arguments, [byte[]] $Bytes, $Budget)
 $ErrorActionPreference = 'Stop'
 $ProgressPreference = 'SilentlyContinue'
+# with: clock native controller obstacles stopping starting
 $mode = $Arguments[0]
-$stopLimit = [int] $Arguments[1]
-$startLimit = [int] $Arguments[2]
-$names = @($Arguments[3..($Arguments.Count - 1)])
+$limit = [long] $Budget.script
+$mayKill = $Arguments[1] -eq 'kill'
+$names = @($Arguments[4..($Arguments.Count - 1)])
 # Without these there is no way back to the machine, or no record of what was done.
 $vital = @('WinRM', 'RpcSs', 'RpcEptMapper', 'DcomLaunch', 'HTTP', 'EventLog')
-$answer = @{ refused = ''; stopped = @(); started = @(); killed = @(); errors = @() }
+$answer = @{ refused = ''; stopped = @(); started = @(); killed = @(); errors = @(); notes = @(); left = @() }
+# What stops keeps this much for the starts.
+$stopEnd = [long] ($limit * 0.6)
+$begun = Get-Spent
 
-$controllers = @{}
-foreach ($one in Get-Service -ErrorAction SilentlyContinue) { $controllers[$one.Name] = $one }
+$table = Get-ServiceTable
+$everybody = Get-DependentTable
+$dependents = @{}
+# What was asked to stop, in that order; also what somebody else's time-out may find still stopping.
+$ours = New-Object System.Collections.ArrayList
+$order = New-Object System.Collections.ArrayList
 
 function Get-Active([string] $name) {
-    @($controllers[$name].DependentServices | Where-Object { $_.Status -ne 'Stopped' } |
-        ForEach-Object { $_.Name })
-}
-
-function Wait-State([string] $name, [string] $state, [int] $milliseconds) {
-    $watch = [Diagnostics.Stopwatch]::StartNew()
-    while ($true) {
-        $controllers[$name].Refresh()
-        if ($controllers[$name].Status -eq $state) { return $true }
-        if ($watch.ElapsedMilliseconds -ge $milliseconds) { return $false }
-        Start-Sleep -Milliseconds 100
+    # What depends on it and is not stopped. Whoever cannot be seen may run: that is refused.
+    if (-not $dependents.ContainsKey($name)) { $dependents[$name] = @(Get-Dependents $name $everybody) }
+    foreach ($one in $dependents[$name]) {
+        if (-not $table.ContainsKey($one)) {
+            $answer.refused = "$name`: $(Get-Obstacle $one $table), and depends on it"
+        } elseif ($table[$one].state -ne 1) {
+            $table[$one].name
+        }
     }
 }
-
-function Stop-Host([string] $name) {
-    # Only a process that hosts nothing else may be killed.
-    $fields = 'Name', 'ProcessId'
-    $every = @(Get-CimInstance -ClassName Win32_Service -Property $fields)
-    $number = @($every | Where-Object { $_.Name -eq $name })[0].ProcessId
-    $neighbours = @($every | Where-Object { $_.ProcessId -eq $number })
-    if ($number -eq 0 -or $neighbours.Count -ne 1) { return $false }
-    Stop-Process -Id $number -Force
-    Wait-State $name 'Stopped' 5000
-}
-
-function Stop-One([string] $name) {
-    $controllers[$name].Refresh()
-    if ($controllers[$name].Status -ne 'StopPending') { $controllers[$name].Stop() }
-    if (Wait-State $name 'Stopped' $stopLimit) { return }
-    if (-not (Stop-Host $name)) { throw "$name did not stop within $($stopLimit / 1000) s" }
-    $answer.killed += $name
-}
-
-function Start-One([string] $name) {
-    $controllers[$name].Refresh()
-    if ($controllers[$name].Status -eq 'Stopped') { $controllers[$name].Start() }
-    if ($controllers[$name].Status -eq 'Paused') { $controllers[$name].Continue() }
-    if (-not (Wait-State $name 'Running' $startLimit)) {
-        throw "$name did not start within $($startLimit / 1000) s"
-    }
-}
-
-function Get-Cause($record) {
-    $cause = $record.Exception
-    while ($cause.InnerException) { $cause = $cause.InnerException }
-    # The number says the same in every language.
-    if ($cause -is [ComponentModel.Win32Exception]) {
-        return "$($cause.Message) (error $($cause.NativeErrorCode))"
-    }
-    [string] $cause.Message
-}
-
-foreach ($name in $names) {
-    if (-not $controllers.ContainsKey($name)) { $answer.refused = "$name does not exist" }
-}
-if ($answer.refused) { return $answer }
 
 # Who is in it: the list, and all that depends on it and runs.
 $members = New-Object System.Collections.ArrayList
 $waiting = New-Object System.Collections.Queue
-foreach ($name in $names) { $waiting.Enqueue($controllers[$name].Name) }
+foreach ($name in $names) {
+    $problem = ''
+    if (-not $table.ContainsKey($name)) { $problem = Get-Obstacle $name $table }
+    if ($problem) { $answer.refused = $problem; return $answer }
+    $waiting.Enqueue($table[$name].name)
+}
 while ($waiting.Count -gt 0) {
     $name = $waiting.Dequeue()
     if ($members.Contains($name)) { continue }
     [void] $members.Add($name)
     if ($mode -eq 'restart') { foreach ($one in Get-Active $name) { $waiting.Enqueue($one) } }
 }
-if ($mode -ne 'start') {
-    foreach ($name in $members) {
+foreach ($name in $members) {
+    if ($mode -ne 'start') {
         if ($vital -contains $name) { $answer.refused = "$name would stop" }
         foreach ($one in Get-Active $name) {
             if (-not $members.Contains($one)) { $answer.refused = "$one runs and depends on $name" }
         }
     }
+    $problem = Get-Obstacle $name $table
+    if (-not $problem) { $problem = Get-MissingRight $name $mode }
+    if ($problem -and -not $answer.refused) { $answer.refused = $problem }
 }
 if ($answer.refused) { return $answer }
 
 # Leaves first: a service whose dependents among the members are all in the order already.
-$order = New-Object System.Collections.ArrayList
 while ($order.Count -lt $members.Count) {
     $before = $order.Count
     foreach ($name in $members) {
-        $left = @($controllers[$name].DependentServices |
-            Where-Object { $members.Contains($_.Name) -and -not $order.Contains($_.Name) })
-        if (-not $order.Contains($name) -and $left.Count -eq 0) { [void] $order.Add($name) }
+        if (-not $dependents.ContainsKey($name)) { $dependents[$name] = @(Get-Dependents $name $everybody) }
+        $open = @($dependents[$name] | Where-Object { $members.Contains($_) -and -not $order.Contains($_) })
+        if (-not $order.Contains($name) -and $open.Count -eq 0) { [void] $order.Add($name) }
     }
     if ($order.Count -eq $before) { throw 'the dependencies of these services run in a circle' }
 }
+
+# What is begun must be brought to its end.
+$need = 1000 + 500 * $order.Count
+if ($limit - (Get-Spent) -lt $need) {
+    $answer.refused = "only $(Get-Seconds ([Math]::Max(0, $limit - (Get-Spent)))) s are left, and that may be too " +
+    "little to stop and start $($order.Count); give it longer (--timeout)"
+    return $answer
+}
+
+$guard = $null
 $complete = $true
-if ($mode -ne 'start') {
-    foreach ($name in $order) {
-        $controllers[$name].Refresh()
-        if ($controllers[$name].Status -eq 'Stopped') { continue }
-        try {
-            Stop-One $name
-            $answer.stopped += $name
-        } catch {
-            $answer.errors += "$name could not be stopped: $(Get-Cause $_)"
-            $complete = $false
-            break
+try {
+    if ($mode -ne 'start') {
+        $stops = @($order | Where-Object { $table[$_].state -ne 1 })
+        if ($stops.Count -gt 0) {
+            $reversed = @($stops)
+            [array]::Reverse($reversed)
+            $guard = Start-Guard $reversed
+        }
+        for ($i = 0; $i -lt $stops.Count; $i++) {
+            # All the time that is left, but a second for each that follows.
+            $problem = Stop-One $stops[$i] ([Math]::Max((Get-Spent) + 500, $stopEnd - 1000 * ($stops.Count - 1 - $i)))
+            if ($problem) {
+                $answer.errors += "$($stops[$i]) could not be stopped: $problem"
+                $complete = $false
+                break
+            }
+            $answer.stopped += $stops[$i]
         }
     }
+} catch {
+    $cause = $_.Exception
+    while ($cause.InnerException) { $cause = $cause.InnerException }
+    $answer.errors += [string] $cause.Message
+    $complete = $false
 }
-$starts = @($order)
-# After a failed stop, only what went down here comes up again.
-if (-not $complete) { $starts = @($answer.stopped) }
+# What somebody had started meanwhile comes last, as it was stopped first.
+$starts = @($ours)
+if ($complete) { $starts = @($order | Where-Object { -not $ours.Contains($_) -and ($names -contains $_ -or $mode -eq 'start') }) + $starts }
+$sorted = @($order | Where-Object { $starts -contains $_ })
+$starts = @($starts | Where-Object { $sorted -notcontains $_ }) + $sorted
 [array]::Reverse($starts)
-foreach ($name in $starts) {
+for ($i = 0; $i -lt $starts.Count; $i++) {
     try {
-        Start-One $name
-        $answer.started += $name
+        $problem = Start-One $starts[$i] ([Math]::Max((Get-Spent) + 500, $limit - 1000 * ($starts.Count - 1 - $i)))
     } catch {
-        $answer.errors += "$name could not be started: $(Get-Cause $_)"
+        $problem = [string] $_.Exception.Message
+        $answer.left += $starts[$i]
+    }
+    if ($problem) { $answer.errors += "$($starts[$i]) could not be started: $problem" } else { $answer.started += $starts[$i] }
+}
+$answer.asked = @($ours)
+if ($null -ne $guard) {
+    if ($answer.left.Count -gt 0) {
+        $answer.notes += "a process on the machine ($($guard.number)) starts $($answer.left -join ', ') as soon as that can be"
+    } else {
+        Stop-Guard $guard
     }
 }
 $answer

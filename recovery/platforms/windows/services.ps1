@@ -1,45 +1,38 @@
-# States the facts of services. Arguments: their names, compared whole; none: all of them.
-param([string[]] $Arguments, [byte[]] $Bytes)
+# States the facts of services. Arguments: their names, compared whole; none: the names of all of them.
+param([string[]] $Arguments, [byte[]] $Bytes, $Budget)
 $ErrorActionPreference = 'Stop'
 $ProgressPreference = 'SilentlyContinue'
-$wanted = @{}
-foreach ($name in $Arguments) { $wanted[$name] = $true }
-$fields = 'Name', 'DisplayName', 'State', 'StartMode', 'ProcessId', 'ServiceType', 'ExitCode'
-$every = @(Get-CimInstance -ClassName Win32_Service -Property $fields)
+# with: native controller obstacles
+$table = Get-ServiceTable
+if (-not $Arguments) { return @{ names = @($table.Values | ForEach-Object { [string] $_.name }) } }
 $hosted = @{}
-foreach ($one in $every) { $hosted[[string] $one.ProcessId] += 1 }
+foreach ($one in $table.Values) { $hosted[$one.number] += 1 }
 # When a process began tells two processes with the same number apart.
-$began = @{}
-$fields = 'ProcessId', 'CreationDate'
-foreach ($one in Get-CimInstance -ClassName Win32_Process -Property $fields) {
-    if ($one.CreationDate) {
-        $began[[string] $one.ProcessId] = [string] $one.CreationDate.ToUniversalTime().Ticks
+$processes = Get-ProcessTable
+$everybody = Get-DependentTable
+$hidden = @()
+$found = foreach ($name in $Arguments) {
+    $one = $table[$name]
+    if ($null -eq $one) {
+        $config = Get-Config $name
+        # 0x30: a service, not a driver. The account may not query it.
+        if ($null -ne $config -and ($config.type -band 0x30)) { $hidden += $name }
+        continue
     }
-}
-$controllers = @{}
-foreach ($one in Get-Service -ErrorAction SilentlyContinue) { $controllers[$one.Name] = $one }
-$found = foreach ($one in $every) {
-    if ($wanted.Count -gt 0 -and -not $wanted.ContainsKey($one.Name)) { continue }
-    $number = [string] $one.ProcessId
-    $dependents = @()
-    if ($controllers.ContainsKey($one.Name)) {
-        # Some services tell nothing to an account that is no administrator.
-        try {
-            $dependents = @($controllers[$one.Name].DependentServices | ForEach-Object { [string] $_.Name })
-        } catch {
-            $null = $_
-        }
-    }
+    $config = Get-Config $one.name
+    $began = ''
+    if ($processes.ContainsKey($one.number)) { $began = [string] $processes[$one.number].began }
     @{
-        name = [string] $one.Name
-        display = [string] $one.DisplayName
-        state = [string] $one.State
-        start = [string] $one.StartMode
-        pid = [int] $one.ProcessId
-        began = [string] $began[$number]
-        shared = ($hosted[$number] -gt 1 -and $one.ProcessId -ne 0)
-        code = [long] $one.ExitCode
-        dependents = $dependents
+        name = [string] $one.name
+        display = [string] $one.display
+        state = $one.state
+        disabled = ($null -ne $config -and $config.start -eq 4)
+        pid = $one.number
+        began = $began
+        shared = ($one.number -ne 0 -and $hosted[$one.number] -gt 1)
+        code = $one.code
+        own = $one.own
+        dependents = @(Get-Dependents $one.name $everybody | ForEach-Object { [string] $_ })
     }
 }
-@{ services = @($found | Where-Object { $null -ne $_ }) }
+@{ services = @($found | Where-Object { $null -ne $_ }); hidden = $hidden }

@@ -12,6 +12,7 @@ from importlib import resources
 
 from recovery.errors import PrivilegeMissing, RecoveryError, UsageError
 from recovery.model import CommandResult, Ended
+from recovery.transports.winrm.budget import Budget
 
 MAX_STDIN = 4 * 1024 * 1024
 MAX_STDOUT = 16 * 1024 * 1024
@@ -23,12 +24,14 @@ CMD_LIMIT = 8191
 @cache
 def command_line() -> tuple[str, ...]:
     """Windows PowerShell with the bootstrap, which is the same text each time."""
+    # The PATH of a machine need not hold it; cmd.exe, which runs the command, expands the variable.
+    program = r"%SystemRoot%\System32\WindowsPowerShell\v1.0\powershell.exe"
     text = resources.files("recovery").joinpath("platforms/windows/bootstrap.ps1").read_text("utf-8")
     # Comments and indentation are for its readers; the command line has a limit.
     lines = [line.strip() for line in text.splitlines()]
     short = "\n".join(line for line in lines if line and not line.startswith("#"))
     encoded = base64.b64encode(short.encode("utf-16-le")).decode()
-    command = ("powershell.exe", "-NoProfile", "-NonInteractive", "-EncodedCommand", encoded)
+    command = (program, "-NoProfile", "-NonInteractive", "-EncodedCommand", encoded)
     assert sum(len(word) + 1 for word in command) < CMD_LIMIT
     return command
 
@@ -39,7 +42,7 @@ def task(
     arguments: Sequence[str],
     stdin: bytes,
     environment: Mapping[str, str],
-    milliseconds: int,
+    budget: Budget,
 ) -> bytes:
     """What the bootstrap reads: three lines of ASCII.
 
@@ -56,7 +59,10 @@ def task(
             "script": _base64(script),
             "arguments": [_base64(argument) for argument in arguments],
             "environment": [[_base64(name), _base64(value)] for name, value in environment.items()],
-            "milliseconds": milliseconds,
+            "milliseconds": int(budget.whole * 1000),
+            "script_ms": int(budget.script * 1000),
+            "program_ms": int(budget.program * 1000),
+            "ending_ms": int(budget.ending * 1000),
         }
     except UnicodeEncodeError:
         raise UsageError("an argument or environment variable is not valid Unicode") from None
@@ -69,12 +75,15 @@ def _base64(text: str) -> str:
 
 
 def find_answer(stdout: bytes | bytearray, nonce: str) -> bytes | None:
-    """What follows the nonce on its line, as soon as that line is whole.
+    """What follows the nonce, as soon as its line is whole.
+
+    The nonce is random, so that it need not begin the line: a byte order mark, a profile or an AutoRun of
+    cmd.exe may have written before it.
 
     Raises:
         RecoveryError: the answer is longer than anything of ours.
     """
-    found = re.search(rb"(?:^|[\r\n])" + nonce.encode() + rb" ([^\r\n]*)[\r\n]", stdout)
+    found = re.search(nonce.encode() + rb" ([A-Za-z0-9+/=]*)[\r\n]", stdout)
     if found is None and len(stdout) > MAX_STDOUT:
         raise RecoveryError(f"an answer of more than {MAX_STDOUT >> 20} MiB")
     return None if found is None else found[1]

@@ -17,6 +17,7 @@ from recovery.credentials.login_methods import HTTP_PORT, HTTPS_PORT, SEALING, W
 from recovery.errors import ConnectFailed, DeadlineExceeded, RecoveryError, UsageError
 from recovery.model import CommandResult, Credential, Ended, Target
 from recovery.transports.winrm import script as winrm_script
+from recovery.transports.winrm.budget import Budget
 from recovery.transports.winrm.errors import (
     ABORTED,
     SHELL_NOT_FOUND,
@@ -76,7 +77,9 @@ class WinRmTransport:
             self._protocol = make_protocol(f"{scheme}://{host}:{port}/wsman", credential, self._wire)
             limit = deadline.share(CONNECT_SECONDS)
             # A shell that nobody closes goes by itself; a machine takes 30 of them from one account.
-            self._shell = self._ask(limit, self._protocol.open_shell, codepage=65001, idle_timeout="PT180S")
+            self._shell = self._ask_again(
+                "open a shell", limit, self._protocol.open_shell, codepage=65001, idle_timeout="PT180S"
+            )
         except BaseException:
             self._wire.close()
             self._cleanup.close()
@@ -122,25 +125,26 @@ class WinRmTransport:
         """
         if self._broken is not None:
             raise self._broken
-        grace = min(2.0, deadline.left / 8)
-        milliseconds = int((deadline.left - 3 * grace) * 1000)
-        if milliseconds < 50:
+        budget = Budget.of(deadline.left)
+        if budget.whole < 0.05:
             raise DeadlineExceeded(f"{self._peer.where}: no time was left to run a command")
         nonce = secrets.token_hex(16)
-        lines = winrm_script.task(nonce, script, arguments, stdin, environment or {}, milliseconds)
+        lines = winrm_script.task(nonce, script, arguments, stdin, environment or {}, budget)
         began = time.monotonic()
-        work = deadline.share(deadline.left - grace)
+        work = deadline.share(budget.answer)
         command = self._start(work)
         try:
             result = self._feed_and_read(command, lines, nonce, work)
         finally:
-            self._end(command, deadline.share(grace))
+            self._end(command, deadline.share(budget.removal))
         return replace(result, seconds=time.monotonic() - began)
 
     def _start(self, work: Deadline) -> str:
         executable, *arguments = winrm_script.command_line()
-        # Through cmd.exe, whose limit is 8191 characters; standard input is a pipe, not a console.
-        return self._ask(
+        # Through cmd.exe, whose limit is 8191 characters; standard input is a pipe, not a console. One that
+        # was begun without our knowing waits for its input, and goes with the shell.
+        return self._ask_again(
+            "start PowerShell",
             work.share(ANSWER_SECONDS),
             self._protocol.run_command,
             self._shell,
@@ -156,15 +160,21 @@ class WinRmTransport:
             try:
                 limit = work.share(ANSWER_SECONDS)
                 self._ask(limit, self._protocol.send_command_input, self._shell, command, piece, end=last)
-            except RecoveryError:
-                if last:
-                    return CommandResult(Ended.LINK_LOST, None)
+            except _NothingYet:
+                # Sent again it might arrive twice. Whether the last piece arrived, the answer will tell;
+                # without it the script cannot have begun.
+                if not last:
+                    raise self._slow("take the script") from None
+            except RecoveryError as error:
+                # Where the link still stands, the machine itself refused the input: the script did not begin.
+                if last and self._broken is not None:
+                    return _lost(error)
                 raise
         try:
             return self._read(command, nonce, work)
-        except (ConnectFailed, DeadlineExceeded):
+        except (ConnectFailed, DeadlineExceeded) as error:
             # The script may have run, or run on: nobody knows.
-            return CommandResult(Ended.LINK_LOST, None)
+            return _lost(error)
 
     def _read(self, command: str, nonce: str, work: Deadline) -> CommandResult:
         stdout, stderr = bytearray(), bytearray()
@@ -193,7 +203,7 @@ class WinRmTransport:
     def _end(self, command: str, limit: Deadline) -> None:
         """Take the command off the machine. What it said counts, whatever comes of this."""
         if self._broken is None and limit.left > 0:
-            with contextlib.suppress(RecoveryError):
+            with contextlib.suppress(RecoveryError, _NothingYet):
                 self._ask(limit, self._protocol.cleanup_command, self._shell, command)
 
     def _ask(self, limit: Deadline, call: Callable[P, T], *args: P.args, **settings: P.kwargs) -> T:
@@ -212,6 +222,28 @@ class WinRmTransport:
                 self._broken = told
             raise told from None
 
+    def _ask_again(
+        self, what: str, limit: Deadline, call: Callable[P, T], *args: P.args, **settings: P.kwargs
+    ) -> T:
+        """An exchange that may be done twice, until a machine that is busy (w:TimedOut) has the time for it.
+
+        Raises:
+            DeadlineExceeded: it had none before ``limit``.
+        """
+        while True:
+            try:
+                return self._ask(limit, call, *args, **settings)
+            except _NothingYet:
+                if limit.left < 1:
+                    raise self._slow(what) from None
+                time.sleep(0.5)
+
+    def _slow(self, what: str) -> DeadlineExceeded:
+        return DeadlineExceeded(
+            f"{self._peer.where}: the machine answers, but was too busy to {what} in time (w:TimedOut); "
+            "nothing was done. Look at its load, and give it longer with --timeout"
+        )
+
     def close(self) -> None:
         """End the link; never raises."""
         if self._broken is None:
@@ -222,6 +254,11 @@ class WinRmTransport:
             self._protocol.transport.close_session()
         self._wire.close()
         self._cleanup.close()
+
+
+def _lost(error: RecoveryError) -> CommandResult:
+    """Nobody knows what became of the script; why, is told."""
+    return CommandResult(Ended.LINK_LOST, None, notes=(str(error),))
 
 
 class _NothingYet(Exception):

@@ -199,6 +199,8 @@ def tls_context(target: Target, credential: Credential, ca_file: str | None) -> 
     except (OSError, ssl.SSLError) as error:
         raise UsageError(f"--ca-file {ca_file}: {_reason(error)}") from None
     if credential.method == "winrm-certificate":
+        # TLS 1.3 servers ask for the certificate after the handshake (RFC 8446, 4.6.2), as HTTP.sys does.
+        context.post_handshake_auth = True
         with certificate_file(credential) as path:
             passphrase = (credential.passphrase or Secret("")).reveal()
             try:

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.machines.winrm import lanes
 from tests.machines.winrm.endpoint import Endpoint
 from tests.machines.winrm.host import Host
 from tests.machines.winrm.links import Echo
 from tests.machines.winrm.listeners import Site, make_site
 from tests.machines.winrm.windows import Windows, mail_server
+from tests.machines.winrm.wine_machine import WineMachine, wine_machine
 
 
 @pytest.fixture(scope="session")
@@ -45,3 +47,16 @@ def host(site: Site, tmp_path: Path) -> Host:
 @pytest.fixture
 def echo() -> Echo:
     return Echo()
+
+
+@pytest.fixture(scope="session")
+def wine_prefix(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WineMachine]:
+    pwsh = lanes.needed("windows")
+    with wine_machine(tmp_path_factory.mktemp("wine"), pwsh) as machine:
+        yield machine
+
+
+@pytest.fixture
+def wine(wine_prefix: WineMachine) -> Iterator[WineMachine]:
+    yield wine_prefix
+    wine_prefix.clean()

@@ -47,6 +47,10 @@ class Endpoint:
     """By action (Create ... Delete), ``Logon`` for every request before it is authenticated, ``Accept``."""
     faults: dict[str, soap.Fault] = field(default_factory=dict)
     """By action: the fault to answer with."""
+    once: dict[str, list[soap.Fault]] = field(default_factory=dict)
+    """By action: faults that are answered with first, one each."""
+    late_certificate: bool = False
+    """Ask for the client's certificate only when a request has come, as TLS 1.3 servers do."""
     answer_unsealed: bool = False
     """Answer sealed requests in the clear, as somebody in the middle would."""
     actions: list[str] = field(default_factory=list)
@@ -152,6 +156,8 @@ class _Handler(BaseHTTPRequestHandler):
         if not self.path.startswith("/wsman"):
             self._send(404, b"")
             return
+        if self.endpoint.late_certificate and self.logon.peer is None:
+            self._ask_for_certificate()
         if self.logon.user is None and not self._trouble("Logon"):
             return
         answer = self.logon.check(self.headers.get("Authorization") or "")
@@ -161,6 +167,20 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(200, b"", *answer.headers)
         else:
             self._answer(body, answer.user, answer.headers)
+
+    def _ask_for_certificate(self) -> None:
+        """Authentication after the handshake (RFC 8446, 4.6.2): the client answers while it waits for us."""
+        assert isinstance(self.request, ssl.SSLSocket)
+        self.request.verify_client_post_handshake()
+        self.request.settimeout(0.2)
+        for _ in range(50):
+            with contextlib.suppress(TimeoutError, ssl.SSLWantReadError):
+                self.request.do_handshake()
+                self.request.recv(1)
+            self.logon.peer = self.request.getpeercert(True)
+            if self.logon.peer:
+                break
+        self.request.settimeout(None)
 
     def _answer(self, body: bytes, user: str, headers: tuple[tuple[str, str], ...]) -> None:
         content_type = self.headers.get("Content-Type") or ""
@@ -189,6 +209,8 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             if size > shells.MAX_ENVELOPE:
                 raise soap.Fault(soap.ENCODING_LIMIT, "w:EncodingLimit", "The request was too large.")
+            if once := self.endpoint.once.get(request.action):
+                raise once.pop(0)
             if fault := self.endpoint.faults.get(request.action):
                 raise fault
             return 200, self.endpoint.shells.answer(request, user)

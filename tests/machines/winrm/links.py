@@ -13,13 +13,14 @@ import pytest
 from imap4.deadline import Deadline
 from recovery.errors import RecoveryError
 from recovery.model import Credential, Secret, Target
+from recovery.platforms.windows.answers import script
 from recovery.transports.winrm.transport import WinRmTransport
 from tests.machines.winrm import powershell
 from tests.machines.winrm.endpoint import Endpoint
 from tests.machines.winrm.listeners import HOST, Site
 from tests.machines.winrm.shells import Process
 
-SCRIPT = powershell.FOLDER.joinpath("about.ps1").read_text("utf-8")
+SCRIPT = script("about")
 
 
 class Echo:

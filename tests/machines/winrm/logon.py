@@ -61,7 +61,7 @@ class Logon:
 
     def __init__(self, accounts: Accounts, *, server_certificate: bytes | None, peer: bytes | None) -> None:
         self._accounts = accounts
-        self._peer = peer
+        self.peer = peer
         self._bindings = None
         if server_certificate is not None:
             digest = hashlib.sha256(server_certificate).digest()
@@ -106,7 +106,7 @@ class Logon:
         return Answer(user, headers)
 
     def _certificate(self) -> Answer:
-        user = self._accounts.certificates.get(hashlib.sha256(self._peer or b"").digest())
+        user = self._accounts.certificates.get(hashlib.sha256(self.peer or b"").digest())
         return self._refuse() if user is None else self._accept(user)
 
     def _basic(self, token: str) -> Answer:

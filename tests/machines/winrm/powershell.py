@@ -13,11 +13,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import recovery
+from recovery.platforms.windows.answers import script
 from recovery.transports.winrm import script as winrm_script
 from tests.machines.winrm.shells import Process
 
 FOLDER = Path(recovery.__file__).parent / "platforms" / "windows"
-SCRIPTS = {path.read_bytes(): path.stem for path in sorted(FOLDER.glob("*.ps1")) if path.stem != "bootstrap"}
+NAMES = ("about", "events", "machine", "process", "reboot", "restart", "services")
+SCRIPTS = {script(name).encode(): name for name in NAMES}
 
 Model = Callable[[list[str], bytes, Mapping[str, str]], object]
 """What a script does with arguments, bytes and environment; returns its value, may raise ScriptError."""
@@ -25,6 +27,10 @@ Model = Callable[[list[str], bytes, Mapping[str, str]], object]
 
 class ScriptError(Exception):
     """The script ended with this error."""
+
+
+class Silent(Exception):
+    """PowerShell ended, with STATUS_DLL_INIT_FAILED and without a word."""
 
 
 def run(models: Mapping[str, Model], line: str, process: Process, language: str = "FullLanguage") -> int:
@@ -39,7 +45,10 @@ def run(models: Mapping[str, Model], line: str, process: Process, language: str 
     if language != "FullLanguage":
         process.write("stdout", f"{nonce} {language}\r\n".encode())
         return 0
-    answer = _answer(models, lines)
+    try:
+        answer = _answer(models, lines)
+    except Silent:
+        return 0xC0000142
     encoded = base64.b64encode(json.dumps(answer).encode()).decode()
     process.write("stdout", f"{nonce} {encoded}\r\n".encode())
     return 0
@@ -51,8 +60,12 @@ def _answer(models: Mapping[str, Model], lines: list[str]) -> dict[str, object]:
     if name is None:
         return {"ended": "failed", "error": "the model knows no such script"}
     arguments = [_text(argument) for argument in task["arguments"]]
+    if name == "process":
+        # What the script takes from its budget: when the program is to be ended.
+        arguments.insert(0, str(task["program_ms"]))
     environment = {_text(key): _text(value) for key, value in task["environment"]}
     outcome: list[dict[str, object]] = []
+    silent: list[Silent] = []
 
     def work() -> None:
         try:
@@ -60,10 +73,14 @@ def _answer(models: Mapping[str, Model], lines: list[str]) -> dict[str, object]:
             outcome.append({"ended": "done", "value": value})
         except ScriptError as error:
             outcome.append({"ended": "failed", "error": str(error)})
+        except Silent as error:
+            silent.append(error)
 
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
     thread.join(task["milliseconds"] / 1000)
+    if silent:
+        raise silent[0]
     return outcome[0] if outcome else {"ended": "timed out"}
 
 

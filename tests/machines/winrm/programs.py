@@ -18,14 +18,14 @@ def run(
     variables: Mapping[str, str],
     exit_codes: Mapping[str, int],
 ) -> dict[str, object]:
-    """Run what process.ps1 is given; returns its answer.
+    """Run what process.ps1 is given, after the milliseconds that it has; returns its answer.
 
     Args:
         path: a folder whose programs come first.
         exit_codes: those beyond 255, by the last argument.
     """
-    limit, keep, folder, count = int(arguments[0]), int(arguments[1]), arguments[2], int(arguments[3])
-    pairs, command = arguments[4 : 4 + 2 * count], arguments[4 + 2 * count :]
+    limit, keep, folder, count = int(arguments[0]), int(arguments[1]), arguments[2], int(arguments[4])
+    pairs, command = arguments[5 : 5 + 2 * count], arguments[5 + 2 * count :]
     environment = {**os.environ, **variables, **dict(zip(pairs[::2], pairs[1::2], strict=True))}
     environment["PATH"] = f"{path}:{environment['PATH']}" if path else environment["PATH"]
     found = shutil.which(command[0], path=environment["PATH"])
@@ -54,5 +54,6 @@ def run(
         "stdout": base64.b64encode(out[:keep]).decode(),
         "stderr": base64.b64encode(err[:keep]).decode(),
         "truncated": max(len(out), len(err)) > keep,
+        "left": 0,
         "milliseconds": int((time.monotonic() - began) * 1000),
     }

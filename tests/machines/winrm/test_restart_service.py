@@ -28,6 +28,7 @@ def restart(
     dependents: bool = True,
     settle: float = 0.5,
     seconds: float = 20,
+    kill: bool = False,
     steps: list[Step] | None = None,
 ) -> Outcome:
     def way(deadline: Deadline) -> Transport:
@@ -35,7 +36,7 @@ def restart(
 
     return run(
         way,
-        RestartRequest(services, dependents, settle),
+        RestartRequest(services, dependents, settle, kill),
         deadline=Deadline(seconds),
         progress=(steps if steps is not None else []).append,
     )
@@ -78,7 +79,11 @@ def test_names_are_matched_whole(site: Site, endpoint: Endpoint, windows: Window
     outcome = restart(site, endpoint, "IMAP")
     assert outcome.verdict is Verdict.FAILED
     assert outcome.summary == "IMAP does not exist on the machine (not-found); nothing was done"
+    # What looks like a wildcard stands for itself.
     for name in ("IM*", "IMAP[4]", "IMAP?", 'a"b'):
+        outcome = restart(site, endpoint, name)
+        assert outcome.summary == f"{name} does not exist on the machine (not-found); nothing was done"
+    for name in ("a/b", "a\\b", "a\tb", "x" * 257):
         with pytest.raises(UsageError, match="is not the name of a Windows service"):
             restart(site, endpoint, name)
     assert windows.calls == []
@@ -118,7 +123,8 @@ def test_service_that_does_not_start_fails_with_its_last_words(site: Site, endpo
     outcome = restart(site, endpoint, "Fails")
     assert outcome.verdict is Verdict.FAILED
     assert outcome.summary == (
-        "Fails does not run: inactive (error 1067); its log ends: The mail store cannot be opened"
+        "Fails does not run: inactive (error 1067); its log ends: The mail store cannot be opened "
+        "(Fails could not be started: The mail store cannot be opened)"
     )
 
 
@@ -128,11 +134,17 @@ def test_service_that_dies_again_is_a_failure(site: Site, endpoint: Endpoint) ->
     assert re.match(r"Dies (started, but died within|does not run)", outcome.summary)
 
 
-def test_service_that_does_not_stop_is_killed_where_its_process_is_its_own(
+def test_kill_is_done_only_where_it_was_allowed_and_is_told(
     site: Site, endpoint: Endpoint, windows: Windows
 ) -> None:
-    outcome = restart(site, endpoint, "Hangs", seconds=10)
+    outcome = restart(site, endpoint, "Hangs", seconds=5)
+    assert outcome.verdict is Verdict.NOT_PROVEN
+    assert windows.calls == ["stop Hangs"]
+    windows.calls.clear()
+    outcome = restart(site, endpoint, "Hangs", seconds=10, kill=True)
     assert outcome.verdict is Verdict.PROVEN
+    assert outcome.summary.endswith(" (killed Hangs)")
+    assert [step.text for step in outcome.steps].count("killed Hangs") == 1
     assert windows.calls == ["stop Hangs", "kill Hangs", "start Hangs"]
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import secrets
+import ssl
 
 import pytest
 
 from imap4.deadline import Deadline
-from recovery.errors import ConnectFailed, PrivilegeMissing
-from recovery.model import Ended
+from recovery.errors import ConnectFailed, DeadlineExceeded, PrivilegeMissing
+from recovery.model import Ended, Target
+from recovery.transports.winrm.transport import WinRmTransport
+from recovery.transports.winrm.wire import tls_context
 from tests.machines.winrm import soap, trouble
-from tests.machines.winrm.links import SCRIPT, Echo, connected
+from tests.machines.winrm.links import SCRIPT, Echo, connected, credential, target
 from tests.machines.winrm.listeners import Site
 
 NASTY = [
@@ -130,3 +134,79 @@ def test_link_lost_while_the_script_runs_is_told_as_such(site: Site, echo: Echo,
             with pytest.raises(ConnectFailed):
                 transport.run(SCRIPT, deadline=Deadline(20))
     assert endpoint.connections == 1, "a sealed message was tried on another connection"
+
+
+BUSY = soap.Fault(soap.OPERATION_TIMEOUT, "w:TimedOut", "The time was up.", sender=False)
+
+
+@pytest.mark.parametrize("action", ["Create", "Command"])
+def test_machine_that_is_busy_is_asked_again(site: Site, echo: Echo, action: str) -> None:
+    with site.http(echo) as endpoint:
+        endpoint.once[action] = [BUSY, BUSY]
+        with connected(site, endpoint) as transport:
+            assert transport.run(SCRIPT, deadline=Deadline(20)).ok
+        assert endpoint.actions.count(action) == 3
+    assert echo.runs == 1
+
+
+@pytest.mark.parametrize(("action", "what"), [("Create", "open a shell"), ("Command", "start PowerShell")])
+def test_machine_that_stays_busy_is_told_as_such(site: Site, echo: Echo, action: str, what: str) -> None:
+    with site.http(echo) as endpoint:
+        endpoint.faults[action] = BUSY
+        said = rf"too busy to {what} in time \(w:TimedOut\); nothing was done"
+
+        def work() -> None:
+            transport = WinRmTransport.connect(target(site, endpoint), credential(site), deadline=Deadline(4))
+            with contextlib.closing(transport):
+                transport.run(SCRIPT, deadline=Deadline(4))
+
+        with pytest.raises(DeadlineExceeded, match=said):
+            work()
+    assert echo.runs == 0
+
+
+@pytest.mark.parametrize("action", ["Send", "Signal"])
+def test_slow_input_or_clean_up_costs_no_answer(site: Site, echo: Echo, action: str) -> None:
+    # The fault comes instead of the answer to Send, whose input then did not arrive: the program waits on.
+    with site.http(echo) as endpoint:
+        endpoint.once[action] = [BUSY]
+        with connected(site, endpoint) as transport:
+            result = transport.run(SCRIPT, deadline=Deadline(20 if action == "Signal" else 4))
+    assert result.ok if action == "Signal" else result.ended is Ended.LINK_LOST
+
+
+def test_input_that_the_machine_refuses_is_no_lost_link(site: Site, echo: Echo) -> None:
+    with site.http(echo) as endpoint:
+        endpoint.once["Send"] = [soap.Fault(1460, "w:InternalError", "No room.")]
+        with connected(site, endpoint) as transport:
+            with pytest.raises(ConnectFailed, match=r"WinRM refused \(code 1460: No room\.\)"):
+                transport.run(SCRIPT, deadline=Deadline(20))
+            assert transport.run(SCRIPT, deadline=Deadline(20)).ok
+    assert echo.runs == 1
+
+
+def test_reason_of_a_lost_link_is_kept(site: Site, echo: Echo) -> None:
+    with site.http(echo) as endpoint:
+        endpoint.once["Receive"] = [soap.Fault(soap.ABORTED, "w:InternalError", "Aborted.")]
+        with connected(site, endpoint) as transport:
+            result = transport.run(SCRIPT, deadline=Deadline(20))
+    assert result.ended is Ended.LINK_LOST
+    assert "WinRM is stopping (code 995)" in result.notes[0]
+
+
+def test_certificate_is_given_when_the_server_asks_after_the_handshake(site: Site, echo: Echo) -> None:
+    with site.https(echo) as endpoint:
+        assert endpoint.tls is not None
+        endpoint.tls.minimum_version = ssl.TLSVersion.TLSv1_3
+        endpoint.tls.post_handshake_auth = True
+        endpoint.late_certificate = True
+        with connected(site, endpoint, "winrm-certificate") as transport:
+            assert transport.run(SCRIPT, deadline=Deadline(20)).ok
+
+
+def test_authority_that_was_named_is_trusted_as_it_is(site: Site) -> None:
+    # An authority without the key identifiers that RFC 5280 wants, as companies made them for years.
+    context = tls_context(Target("x", "127.0.0.1"), credential(site), str(site.ca_file))
+    assert not context.verify_flags & ssl.VERIFY_X509_STRICT
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    assert context.check_hostname

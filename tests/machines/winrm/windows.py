@@ -16,6 +16,16 @@ from tests.machines.winrm import cmd, powershell, programs
 from tests.machines.winrm.powershell import ScriptError
 from tests.machines.winrm.shells import Process
 
+STATES = (
+    "",
+    "Stopped",
+    "Start Pending",
+    "Stop Pending",
+    "Running",
+    "Continue Pending",
+    "Pause Pending",
+    "Paused",
+)
 TICKS = 10_000_000
 """Of .NET, in a second."""
 EPOCH = 621_355_968_000_000_000
@@ -70,6 +80,14 @@ class Windows:
     """What was done to services, in order: ``stop X``, ``start X``, ``kill X``."""
     go_down: Callable[[], None] = lambda: None
     come_up: Callable[[], None] = lambda: None
+    users: list[str] = field(default_factory=list)
+    servicing: list[str] = field(default_factory=list)
+    machine_errors: list[str] = field(default_factory=list)
+    """What the next looks at the machine end with, one each."""
+    reboot_word: bool = True
+    """Whether PowerShell still says something after the order to reboot."""
+    second_boot: int = 0
+    """At which look it turns out that it has booted once more; 0 is never."""
     _next_pid: int = 1000
 
     def __post_init__(self) -> None:
@@ -79,7 +97,7 @@ class Windows:
 
     def __call__(self, line: str, process: Process) -> int:
         """A command line in a shell of this machine."""
-        if not line.startswith("powershell.exe "):
+        if r"\powershell.exe " not in line:
             return cmd.run_command(line, process)
         models: dict[str, powershell.Model] = {
             "about": self._about,
@@ -117,28 +135,33 @@ class Windows:
 
     def _services(self, names: list[str], _: bytes, __: Mapping[str, str]) -> object:
         wanted = {name.casefold() for name in names}
+        if not wanted:
+            return {"names": list(self.services)}
         pids = [service.pid for service in self.services.values()]
         return {
             "services": [
                 {
                     "name": name,
                     "display": one.display,
-                    "state": one.state,
-                    "start": one.start,
+                    "state": STATES.index(one.state),
+                    "disabled": one.start == "Disabled",
                     "pid": one.pid,
                     "began": str(one.began) if one.pid else "",
                     "shared": bool(one.pid) and pids.count(one.pid) > 1,
                     "code": one.code,
+                    "own": 0,
                     "dependents": self.dependents(name),
                 }
                 for name, one in self.services.items()
-                if not wanted or name.casefold() in wanted
-            ]
+                if name.casefold() in wanted
+            ],
+            "hidden": [],
         }
 
     def _restart(self, arguments: list[str], _: bytes, __: Mapping[str, str]) -> object:
-        mode, stop_limit, _start_limit, *names = arguments
-        answer: dict[str, list[str]] = {"stopped": [], "started": [], "killed": [], "errors": []}
+        mode, kill, _seconds, _guard, *names = arguments
+        lists = ("asked", "stopped", "started", "killed", "errors", "notes", "left")
+        answer: dict[str, list[str]] = {one: [] for one in lists}
         members: list[str] = []
         for name in names:
             found = self._find(name)
@@ -155,13 +178,14 @@ class Windows:
                     return {**answer, "refused": f"{one} runs and depends on {name}"}
         order = sorted(members, key=lambda name: len([m for m in members if m in self.dependents(name)]))
         starts = order[::-1]
-        if mode != "start" and not self._stop_all(order, float(stop_limit) / 1000, answer):
+        if mode != "start" and not self._stop_all(order, kill == "kill", answer):
             starts = answer["stopped"][::-1]
         for name in starts:
             self._start_one(name, answer)
         return {**answer, "refused": ""}
 
-    def _stop_all(self, order: list[str], limit: float, answer: dict[str, list[str]]) -> bool:
+    def _stop_all(self, order: list[str], kill: bool, answer: dict[str, list[str]]) -> bool:
+        limit = 1.0
         for name in order:
             service = self.services[name]
             if service.state == "Stopped":
@@ -170,10 +194,12 @@ class Windows:
                 answer["errors"].append(f"{name} could not be stopped: {ACCESS_DENIED}")
                 return False
             self.calls.append(f"stop {name}")
+            answer["asked"].append(name)
             service.state = "Stop Pending"
             time.sleep(min(service.stop_seconds, limit))
             if service.stop_seconds > limit:
-                if [one.pid for one in self.services.values()].count(service.pid) != 1:
+                alone = [one.pid for one in self.services.values()].count(service.pid) == 1
+                if not kill or not alone:
                     answer["errors"].append(
                         f"{name} could not be stopped: {name} did not stop within {limit:g} s"
                     )
@@ -206,11 +232,19 @@ class Windows:
         return {"lines": self.events.get(arguments[0], [])[-5:]}
 
     def _machine(self, _: list[str], __: bytes, ___: Mapping[str, str]) -> object:
+        if self.machine_errors:
+            raise ScriptError(self.machine_errors.pop(0))
+        if self.second_boot:
+            self.second_boot -= 1
+            self.booted += 0 if self.second_boot else 1
         return {
             "boot": str(EPOCH + int(self.booted * TICKS)),
             "uptime": time.time() - self.booted,
             "marker": self.marker,
             "starting": [name for name, one in self.services.items() if one.state == "Start Pending"],
+            "users": self.users,
+            "servicing": self.servicing,
+            "finishing": [],
         }
 
     def _reboot(self, arguments: list[str], _: bytes, __: Mapping[str, str]) -> object:
@@ -224,6 +258,8 @@ class Windows:
         self.marker = True
         self.shutdown_code = 1190
         threading.Thread(target=self._go_through_reboot, daemon=True).start()
+        if not self.reboot_word:
+            raise powershell.Silent
         return {"code": 0, "said": ""}
 
     def _go_through_reboot(self) -> None:

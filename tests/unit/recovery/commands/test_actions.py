@@ -136,8 +136,11 @@ def test_the_requests_reach_the_machine_as_they_were_given(host: Recovery) -> No
     assert ran.last == f"OK - external-process /bin/x on mail1: {DONE}"
     requests = [(call["request"], call["verify"]) for call in host.calls() if call["call"] == "run"]
     assert requests == [
-        ({"services": ["dovecot", "postfix"], "dependents": False, "settle": 60.0}, "true -x"),
-        ({"min_uptime": 3600.0}, None),
+        (
+            {"services": ["dovecot", "postfix"], "dependents": False, "settle": 60.0, "kill": False},
+            "true -x",
+        ),
+        ({"min_uptime": 3600.0, "during_updates": False}, None),
         (
             {
                 "arguments": ["/bin/x", "CRITICAL", "--", "-v", "a 'b'\n$c ü"],

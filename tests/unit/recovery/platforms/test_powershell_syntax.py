@@ -33,17 +33,15 @@ def findings(text: str) -> list[str]:
     ]
 
 
-def test_there_are_scripts() -> None:
-    assert {path.stem for path in SCRIPTS} == {
-        "about",
-        "bootstrap",
-        "events",
-        "machine",
-        "process",
-        "reboot",
-        "restart",
-        "services",
+def test_there_are_scripts_and_each_part_of_them_is_used() -> None:
+    wanted = {"about", "bootstrap", "events", "guard", "machine", "process", "reboot", "restart", "services"}
+    parts = {
+        name
+        for path in SCRIPTS
+        for line in re.findall(r"^# with: (.*)$", path.read_text("utf-8"), re.MULTILINE)
+        for name in line.split()
     }
+    assert {path.stem for path in SCRIPTS} == wanted | parts
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
