@@ -25,7 +25,7 @@ IS_NAEMON = KIND == "naemon"
 COMMAND = [PROGRAM, *(["--allow-root"] if IS_NAEMON and os.geteuid() == 0 else [])]
 WORKER = [*COMMAND, "--worker"]
 
-MAIN = "naemon_user={user}\nnaemon_group={user}\ncached_service_check_horizon=0\n" if IS_NAEMON else ""
+MAIN = "naemon_user={user}\ncached_service_check_horizon=0\n" if IS_NAEMON else ""
 """More lines of a main file, to be formatted with the user."""
 
 

@@ -106,7 +106,8 @@ def directives(path: Path, kind: str) -> list[dict[str, str]]:
     text = path.read_text(errors="surrogateescape")
     for block in re.findall(rf"^define {kind} \{{\n(.*?)^\t\}}$", text, re.DOTALL | re.MULTILINE):
         pairs = (line.strip("\t").split("\t", 1) for line in block.splitlines())
-        found.append({pair[0]: pair[1] if len(pair) > 1 else "" for pair in pairs})
+        # Nagios 4.5 writes a space after every value.
+        found.append({pair[0]: pair[1].removesuffix(" ") if len(pair) > 1 else "" for pair in pairs})
     return found
 
 

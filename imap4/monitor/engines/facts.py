@@ -11,6 +11,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 NAGIOS, NAEMON, ICINGA2 = "nagios", "naemon", "icinga2"
+ICINGA2_DUMPS_ON_DEMAND = (2, 14)
+"""From this version on, ``daemon -C`` writes its objects only where ``--dump-objects`` asks for them."""
+ICINGA2_ENVIRONMENTS = ("/etc/default/icinga2", "/etc/sysconfig/icinga2", "/usr/lib/icinga2/icinga2")
+"""Where packages say as whom the daemon runs (ICINGA2_USER)."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +109,15 @@ FACTS = (
         "a reload forgets the workers that registered without closing their connections, and makes the "
         "query socket anew",
         "imap4-worker watches the socket and registers again", "Naemon 1.5",
+    ),
+    Fact(
+        "Naemon", "all", "passive results from the command file are one line, and nothing in them is escaped",
+        "imap4-worker sweep sends the first line only where the command file's path has naemon in it",
+        "Naemon 1.5",
+    ),
+    Fact(
+        "Nagios", "4.5", "a space follows every value in the cache of objects",
+        "doctor takes it off", "Nagios 4.5.12",
     ),
     Fact(
         "Nagios", "4", "a reload closes the workers' connections",

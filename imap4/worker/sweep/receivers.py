@@ -52,12 +52,14 @@ class NagiosFile:
     def __init__(self, path: str) -> None:
         self.name = path
         self._path = path
+        # As imap4-worker tells the core by its socket: both Naemon's packages and OMD name it in the path.
+        self._naemon = "naemon" in path
 
     def send(self, results: Sequence[Result]) -> int:
         """See ``Receiver``; as many as go into one write, so that none is ever sent twice."""
         data, count = b"", 0
         for result in results:
-            command = as_command(result)
+            command = as_command(result, naemon=self._naemon)
             if data and len(data) + len(command) > select.PIPE_BUF:
                 break
             data += command

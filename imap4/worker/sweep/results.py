@@ -90,22 +90,27 @@ def is_news(result: Result) -> bool:
     return result.exit_code != 0 or result.before is not result.position.state
 
 
-def as_command(result: Result) -> bytes:
-    """A line of Nagios' command file, of at most PIPE_BUF bytes: one write, so all of it or nothing.
+def as_command(result: Result, *, naemon: bool = False) -> bytes:
+    """A line of the core's command file, of at most PIPE_BUF bytes: one write, so all of it or nothing.
 
-    Line ends and backslashes are escaped, as Nagios reads passive results (its manual, "Plugin API").
+    Nagios reads line ends and backslashes of passive results escaped (its manual, "Plugin API"). Naemon takes
+    them as they are (seen with 1.5), so it gets the first line only: the others would be performance data.
     What is too long loses its further lines first, then the performance data, then the text's end.
     """
-    first, *more = (each.replace("\\", "\\\\") for each in result.text.removesuffix("\n").split("\n"))
+
+    def escaped(text: str) -> str:
+        return text if naemon else text.replace("\\", "\\\\")
+
+    first, *more = map(escaped, result.text.removesuffix("\n").split("\n"))
     made = _command(result, first)
     if len(made) > select.PIPE_BUF:
-        made = _command(result, result.output.replace("\\", "\\\\"))
+        made = _command(result, escaped(result.output))
     if len(made) > select.PIPE_BUF:
         # Every backslash may be doubled, and a character that is cut in two is left out.
         rest = select.PIPE_BUF - len(_command(result, ""))
         short = result.output.encode()[: rest // 2].decode("utf-8", "ignore")
-        return _command(result, short.replace("\\", "\\\\"))
-    for each in more:
+        return _command(result, escaped(short))
+    for each in more if not naemon else ():
         longer = _command(result, first := f"{first}\\n{each}")
         if len(longer) > select.PIPE_BUF:
             break

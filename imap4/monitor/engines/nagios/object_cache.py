@@ -89,7 +89,8 @@ def read(path: Path) -> ObjectCache:
     text = path.read_text(errors="replace")
     for kind, body in re.findall(r"^define (\w+) \{\n(.*?)^\t\}$", text, re.DOTALL | re.MULTILINE):
         pairs = (line.strip("\t").partition("\t") for line in body.splitlines())
-        values = {name: value for name, _, value in pairs}
+        # Nagios 4.5 writes a space after every value.
+        values = {name: value.removesuffix(" ") for name, _, value in pairs}
         if kind == "command" and values.get("command_name", "").startswith(tuple(PROGRAMS)):
             commands[values["command_name"]] = _words(values.get("command_line", ""))
         elif kind == "service" and values.get("check_command", "").startswith("imap4-check-"):

@@ -52,6 +52,12 @@ def test_a_command_has_the_whole_output(lines: list[str]) -> None:
     assert unescaped(text[:-1]) == "\n".join(lines)
 
 
+@given(st.lists(PRINTED, min_size=1, max_size=9))
+def test_naemon_gets_the_first_line_as_it_is(lines: list[str]) -> None:
+    made = as_command(result("\n".join(lines) + "\n", 2), naemon=True).decode()
+    assert made.partition(";2;")[2] == " ".join(lines[0].split()) + "\n"
+
+
 @given(
     st.integers(0, 5000), st.integers(0, 5000), st.integers(0, 5000), st.sampled_from(["x", "\\", "\u20ac"])
 )
