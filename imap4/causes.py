@@ -93,9 +93,15 @@ _ROWS = (
     Cause(
         "greeting.timeout",
         ANY_ACTION,
-        "the port is open but the service is silent: overloaded, hung, or a TLS port (--tls)",
+        "the port is open but the service is silent: overloaded, hung, a TLS port (--tls), or one that waits"
+        " for a proxy's header (--proxy-protocol)",
     ),
-    Cause("greeting.closed", ANY_ACTION, "the service hangs up on new connections; see its log"),
+    Cause(
+        "greeting.closed",
+        ANY_ACTION,
+        "the service hangs up on new connections; see its log. Does it want a proxy's header"
+        " (--proxy-protocol)?",
+    ),
     Cause("greeting.bye", ANY_ACTION, "the service refuses sessions; the reason is in its text or its log"),
     Cause("greeting.protocol", ANY_ACTION, "another service listens on this port"),
     Cause("greeting.too_long", ANY_ACTION, "another service listens on this port"),

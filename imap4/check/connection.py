@@ -55,6 +55,14 @@ class Connection:
         """The socket, once it speaks TLS."""
         return self._socket if hasattr(self._socket, "cipher") else None  # type: ignore[return-value]
 
+    def announce(self, version: int) -> None:
+        """Send the PROXY protocol's header, with this end of the connection as the client."""
+        from imap4.check.proxy import header
+
+        sock = self._socket
+        data = header(version, sock.family, sock.getsockname(), sock.getpeername())
+        self.send("greeting", data, None if version == 1 else b"PROXY header, version 2\r\n")
+
     def start_tls(self, context: ssl.SSLContext, server_name: str | None) -> None:
         """Shake hands; ``tls.*`` causes."""
         from imap4.check.tls import handshake as tls

@@ -39,6 +39,8 @@ class Options(NamedTuple):
     family: int
     """``socket.AF_INET``, ``AF_INET6`` or ``AF_UNSPEC``."""
     source: str | None
+    proxy_protocol: int | None
+    """Version of the PROXY protocol's header that is sent first."""
     all_addresses: bool
     timeout: float
     timeout_state: str
@@ -112,6 +114,7 @@ def parse_arguments(argv: Sequence[str]) -> Options:
         name=given.name,
         family=family,
         source=given.source,
+        proxy_protocol=given.proxy_protocol,
         all_addresses=given.all_addresses,
         timeout=seconds,
         timeout_state=state,
@@ -201,6 +204,12 @@ def _add_target(group: argparse._ArgumentGroup) -> None:
     add("-4", dest="ipv4", action="store_true", help="IPv4 only")
     add("-6", dest="ipv6", action="store_true", help="IPv6 only")
     add("--source", type=values.address, metavar="ADDRESS", help="local address to connect from")
+    add(
+        "--proxy-protocol",
+        type=int,
+        choices=(1, 2),
+        help="begin with HAProxy's header, of this version, for a server that waits for one",
+    )
     add("--all-addresses", action="store_true", help="test every address of the name; the worst verdict wins")
     add(
         "-t",

@@ -183,6 +183,8 @@ class _Test:
         """The dialogue, phase by phase; the first that fails ends it."""
         options, connection = self.options, self.connection
         assert connection is not None
+        if options.proxy_protocol is not None:
+            connection.announce(options.proxy_protocol)
         if options.tls == "implicit":
             self._phase("tls", self._start_tls, connection)
         session = self.session = Session(connection)

@@ -13,6 +13,7 @@ import pytest
 
 from tests.machines.dovecot import Dovecot, dovecot
 from tests.machines.plugin import run
+from tests.machines.ports import free_port
 
 PLAIN = "time resolve connect greeting logout"
 TLS = "time resolve connect tls greeting logout certificate"
@@ -262,3 +263,43 @@ def test_time_out_state_can_be_chosen() -> None:
         result = run("-H", "127.0.0.1", "-p", str(server.port), timeout="0.5:unknown")
     line = f"IMAP4 UNKNOWN - 127.0.0.1:{server.port} no greeting within 0.5 s [greeting.timeout]"
     assert result[:3] == (3, line, "time resolve connect")
+
+
+@pytest.fixture(scope="module")
+def proxied() -> Iterator[tuple[Dovecot, int, int]]:
+    """A Dovecot with two more ports that want HAProxy's header, the second with TLS."""
+    ports = free_port(), free_port()
+    listeners = "".join(
+        f" inet_listener proxied{port} {{\n port = {port}\n haproxy = yes\n ssl = {ssl}\n }}\n"
+        for port, ssl in zip(ports, ("no", "yes"), strict=True)
+    )
+    more = (
+        "haproxy_trusted_networks = 127.0.0.0/8, ::1\nhaproxy_timeout = 1s\n"
+        f"service imap-login {{\n{listeners}}}\n"
+    )
+    with dovecot(more=more) as running:
+        yield running, *ports
+
+
+@pytest.mark.parametrize("version", ["1", "2"])
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_server_behind_a_proxy_gets_its_header(
+    proxied: tuple[Dovecot, int, int], version: str, tls: bool, host: str
+) -> None:
+    server, plain_port, tls_port = proxied
+    port = tls_port if tls else plain_port
+    source = host if ":" in host else "127.0.0.9"
+    options = ["-p", str(port), "--proxy-protocol", version, "--source", source]
+    options += ["--tls", "--insecure"] if tls else []
+    result = run("-H", host, *options)
+    shown = f"[{host}]" if ":" in host else host
+    assert result[:2] == (0, f"IMAP4 OK - {shown}:{port} greeting in T s, logged out")
+    assert f"rip={source}," in server.log.read_text().splitlines()[-1]
+
+
+def test_server_behind_a_proxy_does_not_greet_without_the_header(proxied: tuple[Dovecot, int, int]) -> None:
+    _, port, _ = proxied
+    result = run("-H", "127.0.0.1", "-p", str(port), "-v", timeout="10")
+    assert (result.code, result.line.rpartition(" ")[2]) == (2, "[greeting.closed]")
+    assert "Does it want a proxy's header (--proxy-protocol)?" in result.output
