@@ -14,6 +14,7 @@ from pathlib import Path
 
 from imap4 import folders, secrets
 from imap4.deadline import Deadline
+from recovery import home
 from recovery.errors import RecoveryError, UsageError
 
 LOCK_WAIT = 10.0
@@ -118,11 +119,13 @@ def as_owner(folder: Path) -> Iterator[None]:
 
 def make_folder(folder: Path) -> None:
     """Make ``folder`` and what leads to it, for its owner alone; one that is there stays as it is.
-    What root makes belongs to whoever has a say over the folder that it is made in.
+    What root makes belongs to whoever has a say over the folder that it is made in, and the host's one
+    home to the engine's user.
 
     Raises:
-        UsageError: it cannot be made, or others can write it.
+        UsageError: it cannot be made, is another user's, or others can write it.
     """
+    home.refuse_others(folder, os.W_OK | os.X_OK)
     missing: list[Path] = []
     while not (place := missing[-1].parent if missing else folder).is_dir():
         missing.append(place)
@@ -130,6 +133,8 @@ def make_folder(folder: Path) -> None:
         with as_owner(folder):
             for each in reversed(missing):
                 each.mkdir(mode=0o700, exist_ok=True)
+                if os.geteuid() == 0 and home.is_home(each):
+                    home.give_to_engine(each)
     except OSError as error:
         raise UsageError(f"cannot make the folder {folder}: {error.strerror}") from None
 

@@ -1,4 +1,4 @@
-"""Where the files are: an option, else an environment variable, else the system's or the user's folders."""
+"""Where the files are: an option, else an environment variable, else the host's one home."""
 
 from __future__ import annotations
 
@@ -33,17 +33,8 @@ def find_paths(
 ) -> Paths:
     """Each file's place. Nothing is made or opened.
 
-    The system's folders are taken by root, and by any other user who may use them; everybody else has
-    ``~/.config/check_imap4`` and ``~/.local/state/check_imap4`` (XDG Base Directory Specification).
+    Without an option or a variable it is the host's one home, whoever asks: see ``recovery.home``.
     """
-    root = os.geteuid() == 0
-    configuration = _user_folder(environ, "XDG_CONFIG_HOME", ".config")
-    if root or os.access(SYSTEM_CONFIGURATION, os.R_OK | os.X_OK):
-        configuration = SYSTEM_CONFIGURATION
-    state_folder = _user_folder(environ, "XDG_STATE_HOME", ".local/state")
-    if root or os.access(SYSTEM_STATE, os.W_OK | os.X_OK):
-        state_folder = SYSTEM_STATE
-
     named_key = key or environ.get("IMAP4_RECOVERY_KEY")
     handed = environ.get("CREDENTIALS_DIRECTORY")
     from_systemd = not named_key and bool(handed) and os.path.exists(Path(str(handed)) / SYSTEMD_KEY)
@@ -52,19 +43,12 @@ def find_paths(
     elif from_systemd:
         key_file = Path(str(handed)) / SYSTEMD_KEY
     else:
-        key_file = configuration / "credentials.key"
+        key_file = SYSTEM_CONFIGURATION / "credentials.key"
     named_store = credentials or environ.get("IMAP4_RECOVERY_CREDENTIALS")
     named_state = state or environ.get("IMAP4_RECOVERY_STATE")
     return Paths(
-        Path(named_store) if named_store else configuration / "credentials",
+        Path(named_store) if named_store else SYSTEM_CONFIGURATION / "credentials",
         key_file,
-        Path(named_state) if named_state else state_folder,
+        Path(named_state) if named_state else SYSTEM_STATE,
         from_systemd,
     )
-
-
-def _user_folder(environ: Mapping[str, str], variable: str, below_home: str) -> Path:
-    named = environ.get(variable, "")
-    # The specification: a relative path in these variables is to be ignored.
-    base = Path(named) if named.startswith("/") else Path.home() / below_home
-    return base / "check_imap4"

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from imap4.deadline import Deadline
+from recovery import home
 from recovery.commands.parsing import access_of, add_files, add_machine, paths_of
 from recovery.credentials.store import Store
 from recovery.errors import UsageError
@@ -19,7 +20,7 @@ from recovery.execution.progress import clean
 from recovery.history import entries as history_view
 from recovery.history.recoveries import opened
 from recovery.machines.access import permitted_access
-from recovery.machines.interface import Access, Machines
+from recovery.machines.interface import Access, DoctorFinding, Machines
 
 _KNOWN_HOSTS = ("~/.ssh/known_hosts", "/etc/ssh/ssh_known_hosts")
 
@@ -83,7 +84,10 @@ def list_services(options: argparse.Namespace, machines: Machines) -> int:
 
 def examine(options: argparse.Namespace, machines: Machines) -> int:
     """Print one finding a line, with its remedy below."""
-    found = machines.doctor(_access(options, machines), options.services)
+    found = [
+        DoctorFinding(True, "files", home.told(paths_of(options))),
+        *machines.doctor(_access(options, machines), options.services),
+    ]
     if options.json:
         print(json.dumps([asdict(finding) for finding in found], indent=2, ensure_ascii=False))
     else:

@@ -7,11 +7,13 @@ the new. A writer holds a lock from reading to replacing, so that two at once lo
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 
+from recovery import home
 from recovery.credentials import encryption
 from recovery.credentials.login_methods import METHODS, NEEDING_PASSWORD, WITH_KEY, is_winrm
 from recovery.errors import UsageError
@@ -131,6 +133,7 @@ class Store:
         return new.fingerprint
 
     def _read(self) -> dict[str, Credential]:
+        home.refuse_others(self.path.parent, os.R_OK | os.X_OK)
         try:
             keys = encryption.read_keys(self._paths.key, self._paths.key_from_systemd)
         except FileNotFoundError:

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 _HANDED_ON = (
-    *("PATH", "HOME", "LANG", "LC_ALL", "TZ", "PYTHONPATH", "XDG_CONFIG_HOME", "XDG_STATE_HOME"),
+    *("PATH", "HOME", "LANG", "LC_ALL", "TZ", "PYTHONPATH"),
     *("CREDENTIALS_DIRECTORY", "SSH_AUTH_SOCK"),
     *("IMAP4_RECOVERY_CREDENTIALS", "IMAP4_RECOVERY_KEY", "IMAP4_RECOVERY_STATE"),
     # Where the end is reported: names of files and of a user, no secret.

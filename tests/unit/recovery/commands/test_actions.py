@@ -597,8 +597,11 @@ def test_services_doctor_and_machines_look(host: Recovery) -> None:
     assert host("services", *machine, "d*").out == (
         "dovecot.service: active (Dovecot); dependents: mail-filter.service\nssh.service: active (OpenSSH)\n"
     )
+    paths = host.paths
+    files = f"store {paths.credentials}, key {paths.key}, history {paths.state}, not made yet"
     assert host("doctor", *machine, "--service", "dovecot") == Ran(
         2,
+        f"ok   files: {files}\n"
         "ok   name: mail1 is 192.0.2.1\nBAD  sudo: a password is asked for\n"
         "       recovery ALL=(root) NOPASSWD: x\n",
         "",
