@@ -65,6 +65,7 @@ pyz:
 docs: $(VENV)/.dev
 	$(BIN)/python tools/verdicts.py
 	$(BIN)/python tools/engine_facts.py
+	$(BIN)/python -m tests.engines.situations_table
 
 # Measured is what users have: installed, not editable, with the system's own Python.
 BENCH := build/bench-venv

@@ -83,6 +83,8 @@ def of_nagios(engine: nagios_core.Nagios, host: str, service: str) -> dict[str, 
         "notifications": its.get("notifications_enabled") != "0",
         "handlers": its.get("event_handler_enabled") != "0",
         "outside": its.get("notification_period") == "never",
+        # "0;" before the value of a variable that was never changed, "1;" else.
+        "settled": its.get("_IMAP4_COUNT", "")[2:] in ("-", "left"),
         "host down": down[host],
         "parent down": down[host.replace("host", "parent")],
     }
@@ -107,7 +109,11 @@ class IcingaEyes:
     def end_downtimes(self, host: str, service: str) -> None:
         """What DEL_DOWNTIME_BY_HOST_NAME does in Nagios; Icinga 2.13 ends none by it."""
         told = {"type": "Service", "service": f"{host}!{service}"}
-        self._ask(f"{self._url}/actions/remove-downtime", told)
+        self.act("remove-downtime", told)
+
+    def act(self, action: str, told: dict[str, Any]) -> None:
+        """One of the API's actions."""
+        self._ask(f"{self._url}/actions/{action}", told)
 
     def _ask(self, url: str, told: dict[str, Any] | None) -> dict[str, Any]:
         data = None if told is None else json.dumps(told).encode()
@@ -126,6 +132,7 @@ class IcingaEyes:
             "notifications": its["enable_notifications"],
             "handlers": its["enable_event_handler"],
             "outside": self._period(host, service) == "never",
+            "settled": True,
             "host down": self._down(host),
             "parent down": self._down(parent),
         }
