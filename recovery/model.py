@@ -142,6 +142,11 @@ class Transport(Protocol):
         """
         ...
 
+    def work_seconds(self, deadline: Deadline) -> float:
+        """How long a script that is started now may run. What else is left of ``deadline`` is kept for ending
+        it there, and for its report's way back."""
+        ...
+
     def close(self) -> None:
         """End the link; never raises."""
         ...

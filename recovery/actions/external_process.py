@@ -30,6 +30,7 @@ exec "$@"
 """
 _LARGEST_ON_UNIX, _LARGEST = 255, 0xFFFFFFFF
 """Exit statuses have 8 bits on Unix, 32 on Windows."""
+_CUT = "; of its output only the first 64 KiB are kept"
 _NO_SUCH_COMMAND = {126: " cannot be executed and", 127: " was not found and"}
 
 
@@ -81,13 +82,14 @@ def plan(
     _check(request)
     with Link(connect, become=become) as link:
         account = account_of(link, deadline=deadline)
+        seconds = link.work_seconds(deadline)
     through = " through sudo" if become and account != "root" else ""
     where = f" in {request.cwd}" if request.cwd else ""
     good = ", ".join(map(str, request.success_exit_status))
     return (
         f"would run{where} as {account}{through}: {_shown(request)}",
-        f"would call exit status {good} a success, and end the process group after "
-        f"{in_time(deadline.seconds)} at the latest",
+        f"would call exit status {good} a success, and end the process group after {in_time(seconds)} at the "
+        f"latest: the rest of --timeout {in_time(deadline.seconds)} is for connecting, and for ending it",
     )
 
 
@@ -130,7 +132,7 @@ def facts(result: CommandResult) -> dict[str, object]:
 def judge(result: CommandResult, request: ProcessRequest) -> tuple[str, bool]:
     """The summary, and whether the process did what it was for."""
     name = request.arguments[0]
-    ending = _ending(result)
+    ending = _ending(result) + (_CUT if result.truncated else "")
     if result.ended is Ended.EXITED and result.exit_status in request.success_exit_status:
         return f"{name} ended after {in_time(result.seconds)} ({ending})", True
     if result.ended is Ended.LINK_LOST:

@@ -9,7 +9,8 @@ from typing import Any
 
 from imap4.durations import seconds, spell
 from recovery.commands.parsing import Parser, add_files, kind, number, paths_of
-from recovery.errors import UsageError
+from recovery.errors import RecoveryError, UsageError
+from recovery.execution.output import warn
 from recovery.execution.progress import clean
 from recovery.history import entries as history_view
 from recovery.history.entries import Entry
@@ -115,5 +116,9 @@ def prune(options: argparse.Namespace, machines: Machines) -> int:
         raise UsageError("--older-than is at least 1d: the limits need the last day")
     with opened(paths_of(options).state) as history:
         removed = history_view.prune(history, time.time() - options.older_than)
+        try:
+            history_view.give_room_back(history)
+        except RecoveryError as error:
+            warn(f"the file keeps its size: {error}")
     print(f"Removed {removed} entries older than {spell(options.older_than)}.")
     return 0

@@ -20,6 +20,7 @@ from recovery.execution.progress import clean
 from recovery.history import entries as history_view
 from recovery.history.recoveries import opened
 from recovery.machines.access import permitted_access
+from recovery.machines.doctor_here import examine_here
 from recovery.machines.interface import Access, DoctorFinding, Machines
 
 _KNOWN_HOSTS = ("~/.ssh/known_hosts", "/etc/ssh/ssh_known_hosts")
@@ -39,9 +40,12 @@ def add_parser(commands: Any) -> None:
         help="check a machine and a credential, and print what is missing",
         description="Checks name, port, host key, login, sudo, platform and clock, and prints the "
         "sudoers and authorized_keys lines for exactly the services named. Changes nothing. "
-        "Exit code 2 where something is not well.",
+        "Exit code 2 where something is not well. Run it as the engine's user: its files are what counts.",
     )
     doctor.add_argument("--service", dest="services", nargs="+", action="extend", default=[], metavar="NAME")
+    doctor.add_argument(
+        "--no-dependents", action="store_true", help="the sudoers lines for restart-service --no-dependents"
+    )
     doctor.set_defaults(run=examine)
     for one in (services, doctor):
         add_machine(one, 60.0)
@@ -84,10 +88,12 @@ def list_services(options: argparse.Namespace, machines: Machines) -> int:
 
 def examine(options: argparse.Namespace, machines: Machines) -> int:
     """Print one finding a line, with its remedy below."""
-    found = [
-        DoctorFinding(True, "files", home.told(paths_of(options))),
-        *machines.doctor(_access(options, machines), options.services),
-    ]
+    request = access_of(options, become=options.become)
+    paths = paths_of(options)
+    here, access = examine_here(request, Store(paths), machines, Deadline(request.timeout))
+    found = [DoctorFinding(True, "files", home.told(paths)), *here]
+    if access is not None:
+        found += machines.doctor(access, options.services, not options.no_dependents)
     if options.json:
         print(json.dumps([asdict(finding) for finding in found], indent=2, ensure_ascii=False))
     else:

@@ -10,12 +10,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from imap4.durations import above_zero, spell
+from recovery.caller import caller
 from recovery.commands.parsing import add_files, kind, number, paths_of
 from recovery.credentials.restrictions import read_actions, read_machines
 from recovery.decision.pauses import Clock, Pause, Scope
 from recovery.errors import UsageError
 from recovery.execution.progress import clean
-from recovery.execution.recovery import caller
 from recovery.history import entries as history_view
 from recovery.history import pauses
 from recovery.history.entries import Entry
@@ -92,9 +92,7 @@ def pause(options: argparse.Namespace, machines: Machines) -> int:
     scope = _scope(options)
     with opened(paths_of(options).state) as history:
         history.find_interrupted()
-        made = pauses.add(
-            history.database, history.path, scope, options.seconds, f"user {caller()}", options.why
-        )
+        made = pauses.add(history.database, history.path, scope, options.seconds, caller(), options.why)
         busy = [entry for entry in history_view.under_way(history) if _is_meant(scope, entry)]
     if options.json:
         print(json.dumps(_as_dict(made, made.begun), indent=2, ensure_ascii=False))
@@ -111,7 +109,7 @@ def resume(options: argparse.Namespace, machines: Machines) -> int:
     with opened(paths_of(options).state) as history:
         at = pauses.clock()
         ended = _chosen(options, pauses.read(history.database, history.path), history)
-        pauses.end(history.database, history.path, ended, f"user {caller()}")
+        pauses.end(history.database, history.path, ended, caller())
     if options.json:
         print(json.dumps([one.number for one in ended]))
         return 0

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import pwd
 from dataclasses import dataclass
 from typing import Any
 
 from imap4.deadline import Deadline
 from imap4.scrub import Scrubber
+from recovery.caller import caller
 from recovery.credentials.store import Store
 from recovery.decision.event import Event
 from recovery.errors import UsageError
@@ -81,7 +80,7 @@ def access_for(request: RecoveryRequest, machines: Machines, deadline: Deadline,
 
 def asked(request: RecoveryRequest, address: str = "") -> Asked:
     """What is written down of a request: what was asked for, and by whom."""
-    by = f"user {caller()}" if request.event is None else f"{request.event} (user {caller()})"
+    by = caller() if request.event is None else f"{request.event} ({caller()})"
     access = request.access
     return Asked(
         request.action, access.machine, access.credential, request.subject, by, request.event, address
@@ -94,14 +93,3 @@ def failure(error: BaseException, scrubber: Scrubber | None = None) -> Result:
     if isinstance(error, Signalled):
         text = f"ended by {text} before anything was done"
     return Result(3 if isinstance(error, UsageError) else 2, "failed", text)
-
-
-def caller() -> str:
-    """Who runs this, and who they were before sudo."""
-    try:
-        # Not getlogin(3), which asks the terminal: an engine has none.
-        name = pwd.getpwuid(os.geteuid()).pw_name
-    except KeyError:
-        name = str(os.geteuid())
-    before = os.environ.get("SUDO_USER")
-    return f"{name}, by sudo from {before}" if before and before != name else name

@@ -118,7 +118,20 @@ def prune(history: History, before: float) -> int:
             "DELETE FROM recoveries WHERE asked < ? AND state NOT IN ('running', 'detached')", (before,)
         )
         pauses.prune(history.database, before)
-        return removed.rowcount
+    return removed.rowcount
+
+
+def give_room_back(history: History) -> None:
+    """Make the file as small as what it holds: SQLite keeps the room of what was removed for itself.
+
+    Raises:
+        RecoveryError: others are at work on it, or the disk has no room for a copy. Nothing is lost.
+    """
+    with told(history.path):
+        # It may number the steps anew, in the order that they have (sqlite.org/lang_vacuum.html).
+        history.database.execute("VACUUM")
+        # The new file lies in the log until it is copied back.
+        history.database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def _entry(row: Any, steps: tuple[tuple[float, str, str], ...]) -> Entry:

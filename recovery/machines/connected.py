@@ -57,7 +57,9 @@ class ConnectedMachines:
         found = list_services(_connect(access), pattern, deadline=access.deadline)
         return [ListedService(one.name, one.state, one.detail, tuple(one.dependents)) for one in found]
 
-    def doctor(self, access: Access, services: Sequence[str]) -> Sequence[DoctorFinding]:
+    def doctor(
+        self, access: Access, services: Sequence[str], dependents: bool = True
+    ) -> Sequence[DoctorFinding]:
         if is_winrm(access.credential.method):
             from recovery.machines.doctor_windows import examine as examine_windows
 
@@ -70,6 +72,7 @@ class ConnectedMachines:
             services,
             deadline=access.deadline,
             known_hosts=access.known_hosts,
+            dependents=dependents,
         )
 
     def test(self, access: Access) -> str:

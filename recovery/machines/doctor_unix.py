@@ -5,22 +5,30 @@ from __future__ import annotations
 import base64
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import paramiko
 
 from imap4.deadline import Deadline
 from recovery.actions.service_proof import describe, find_dependents
-from recovery.errors import ConnectFailed, HostKeyRejected, RecoveryError
+from recovery.caller import caller
+from recovery.errors import HostKeyRejected, RecoveryError
 from recovery.machines.interface import DoctorFinding
 from recovery.model import Credential, Target
-from recovery.platforms import Platform
+from recovery.platforms import Platform, ServiceFacts
 from recovery.platforms.detect import detect
 from recovery.transports.link import Link
 from recovery.transports.ssh.known_hosts import KnownHosts, fingerprint, host_name
-from recovery.transports.ssh.login import load_key
+from recovery.transports.ssh.login import load_key, ssh_account
 from recovery.transports.ssh.transport import DEFAULT_PORT, SshTransport, open_connection
 from recovery.transports.sudoers import lines_for
 
 _SKEW_SECONDS = 5.0
+# Not echo, of which some read the backslash of "ACME\recovery" as an escape.
+_WHO = """\
+printf '%s %s\\n' "$(id -un)" "$(id -u)"
+"""
 # "sudo -l COMMAND" tells whether it would be allowed, and does not run it.
 _MAY = """\
 LC_ALL=C sudo -n -l -- "$@" >/dev/null 2>&1 && echo yes || echo no
@@ -34,85 +42,140 @@ def examine(
     *,
     deadline: Deadline,
     known_hosts: Sequence[str] | None = None,
+    dependents: bool = True,
 ) -> list[DoctorFinding]:
     """Everything that a recovery of ``services`` on ``target`` needs, in the order in which it needs it.
 
-    The findings end where one keeps us from looking further.
+    All that can be looked at is, whatever was found before. But nothing secret goes to a machine whose
+    host key is not trusted, and there is nothing to be seen on one that does not let us in.
 
-    Raises:
-        UsageError: a service's name that can be none.
+    Args:
+        dependents: whether what depends on the services is restarted with them.
     """
     port = target.port or DEFAULT_PORT
     findings = [DoctorFinding(True, "name", f"{target.machine} is {target.address}")]
-    here, more = _host_key(target, port, deadline, known_hosts)
-    findings += more
-    if not findings[-1].ok:
-        return findings
+    key, usable = _key(credential)
+    here, trusted = _host_key(target, port, deadline, known_hosts)
+    findings += [*usable, *trusted]
+    line = _authorized_keys(key, here) if key is not None else ""
+    last = [DoctorFinding(True, "authorized_keys", line)] if line else []
+    if not all(finding.ok for finding in (*usable, *trusted)):
+        return [*findings, *last]
     try:
         transport = SshTransport.connect(target, credential, deadline=deadline, known_hosts=known_hosts)
     except RecoveryError as error:
-        return [
-            *findings,
-            DoctorFinding(False, "login", str(error), "mend the credential or the machine's account"),
-        ]
+        remedy = "mend the credential or the machine's account"
+        if line:
+            file = f"~{ssh_account(credential.account)}/.ssh/authorized_keys"
+            remedy = f"see that {file} on {target.machine} has this line:\n{line}"
+        return [*findings, DoctorFinding(False, "login", str(error), remedy)]
     findings.append(DoctorFinding(True, "login", f"{credential.account} with {credential.method}"))
     with Link(lambda _: transport, become=credential.become) as link:
-        try:
-            findings += _machine(link, credential, services, deadline)
-        except ConnectFailed as error:
-            findings.append(DoctorFinding(False, "platform", str(error)))
-    if credential.method == "ssh-key":
-        findings.append(DoctorFinding(True, "authorized_keys", _authorized_keys(credential, here)))
-    return findings
+        findings += _machine(link, credential, services, dependents, deadline)
+    return [*findings, *last]
+
+
+def _key(credential: Credential) -> tuple[paramiko.PKey | None, list[DoctorFinding]]:
+    """The private key, and what was found of what the credential logs in with."""
+    if credential.method == "ssh-agent":
+        count = len(paramiko.Agent().get_keys())
+        remedy = (
+            "start one for this user and ssh-add the key, or store the key; an engine has no agent by itself"
+        )
+        detail = f"{count} keys in the agent of {caller()}"
+        return None, [DoctorFinding(count > 0, "agent", detail, "" if count else remedy)]
+    if credential.method != "ssh-key":
+        return None, []
+    try:
+        key = load_key(credential)
+    except RecoveryError as error:
+        return None, [DoctorFinding(False, "key", f"{error} (read as {caller()})")]
+    file = credential.private_key_file
+    shown = f"{file}, read as {caller()}" if file else "stored with the credential"
+    return key, [DoctorFinding(True, "key", f"{fingerprint(key.asbytes())}, {shown}")]
 
 
 def _host_key(
     target: Target, port: int, deadline: Deadline, known_hosts: Sequence[str] | None
 ) -> tuple[str, list[DoctorFinding]]:
     """Our own address as the machine sees it, and what was found of port and host key."""
-    where = f"{target.address} port {port}"
+    findings = []
     try:
         keys = KnownHosts.read(target.machine, port, known_hosts)
-        connection = open_connection(target, keys, deadline)
     except HostKeyRejected as error:
-        return "", [DoctorFinding(False, "known hosts", str(error), "name a file that can be read")]
+        remedy = "name a file that this user can read"
+        findings = [DoctorFinding(False, "known hosts", f"{error} (read as {caller()})", remedy)]
+        keys = KnownHosts((), target.machine, port)
+    try:
+        connection = open_connection(target, keys, deadline)
     except RecoveryError as error:
-        return "", [DoctorFinding(False, "port", str(error), "start sshd there, or open the firewall for it")]
+        remedy = "start sshd there, or open the firewall for it"
+        return "", [*findings, DoctorFinding(False, "port", str(error), remedy)]
     try:
         here = str(connection.sock.getsockname()[0]) if isinstance(connection.sock, socket.socket) else ""
         banner, key = connection.remote_version, connection.get_remote_server_key()
     finally:
         connection.close()
+    findings.append(DoctorFinding(True, "port", f"{target.address} port {port} answers: {banner}"))
     certificate = key.public_blob.key_blob if key.public_blob else None
-    port_finding = DoctorFinding(True, "port", f"{where} answers: {banner}")
     line = f"{host_name(target.machine, port)} {key.get_name()} {base64.b64encode(key.asbytes()).decode()}"
     try:
         keys.check(key.asbytes(), certificate)
     except HostKeyRejected as error:
         unknown = "is unknown" in str(error)
         remedy = f"if the machine's console shows the same fingerprint, add: {line}" if unknown else ""
-        return here, [port_finding, DoctorFinding(False, "host key", str(error), remedy)]
-    return here, [port_finding, DoctorFinding(True, "host key", f"{fingerprint(key.asbytes())} is on file")]
+        return here, [*findings, DoctorFinding(False, "host key", str(error), remedy)]
+    shown = f"{fingerprint(key.asbytes())} is on file for {caller()}"
+    return here, [*findings, DoctorFinding(True, "host key", shown)]
 
 
 def _machine(
-    link: Link, credential: Credential, services: Sequence[str], deadline: Deadline
+    link: Link, credential: Credential, services: Sequence[str], dependents: bool, deadline: Deadline
 ) -> list[DoctorFinding]:
-    platform = detect(link, deadline=deadline)
-    findings = [DoctorFinding(True, "platform", platform.name), _clock(link, deadline)]
-    names = [platform.canonical(service) for service in services]
-    facts = platform.facts(link, names, deadline=deadline)
-    for one in facts:
-        good = one.exists and not one.masked
-        findings.append(
-            DoctorFinding(good, "service", describe(one), "" if good else "correct its name, or unmask it")
+    try:
+        platform = detect(link, deadline=deadline)
+    except RecoveryError as error:
+        return [DoctorFinding(False, "platform", str(error))]
+    findings = [DoctorFinding(True, "platform", platform.name)]
+    findings += _looked_at("clock", lambda: [_clock(link, deadline)])
+    found: list[ServiceFacts] = []
+    for service in dict.fromkeys(services):
+        findings += _looked_at("service", partial(_service, link, platform, service, deadline, found))
+    # A restart names units as the machine does, not by an alias (sshd.service is ssh.service on Debian).
+    names = list(dict.fromkeys(one.name for one in found))
+
+    def privilege() -> list[DoctorFinding]:
+        running: list[str] = []
+        if dependents:
+            every = find_dependents(link, platform, found, deadline)
+            running = [name for name, one in every.items() if one.running or one.busy]
+        commands = platform.commands(
+            names, running, alone=not dependents, reboot="reboot-server" in credential.actions
         )
-    dependents = [
-        name
-        for name, one in find_dependents(link, platform, facts, deadline).items()
-        if one.running or one.busy
-    ]
-    return findings + _privilege(link, platform, credential, names, dependents, deadline)
+        return _privilege(link, credential, commands, deadline)
+
+    return findings + _looked_at("privilege", privilege)
+
+
+def _looked_at(title: str, look: Callable[[], list[DoctorFinding]]) -> list[DoctorFinding]:
+    """What ``look`` finds; an error is a finding too, and the rest is looked at all the same."""
+    try:
+        return look()
+    except RecoveryError as error:
+        return [DoctorFinding(False, title, str(error))]
+
+
+def _service(
+    link: Link, platform: Platform, name: str, deadline: Deadline, found: list[ServiceFacts]
+) -> list[DoctorFinding]:
+    """What was found of one service, which is added to ``found`` where it can be restarted."""
+    (one,) = platform.facts(link, [platform.canonical(name)], deadline=deadline)
+    reason = platform.cannot(one) or (
+        "" if one.exists else "correct its name; imap4-recovery services lists them"
+    )
+    if not reason:
+        found.append(one)
+    return [DoctorFinding(not reason, "service", describe(one), reason)]
 
 
 def _clock(link: Link, deadline: Deadline) -> DoctorFinding:
@@ -127,25 +190,19 @@ def _clock(link: Link, deadline: Deadline) -> DoctorFinding:
 
 
 def _privilege(
-    link: Link,
-    platform: Platform,
-    credential: Credential,
-    services: Sequence[str],
-    dependents: Sequence[str],
-    deadline: Deadline,
+    link: Link, credential: Credential, commands: Sequence[Sequence[str]], deadline: Deadline
 ) -> list[DoctorFinding]:
-    account, _, number = link.ask("echo $(id -un) $(id -u)", deadline=deadline).strip().rpartition(" ")
+    account, _, number = link.ask(_WHO, deadline=deadline).strip().rpartition(" ")
     if number == "0":
         return [DoctorFinding(True, "privilege", "the account is root: a lesser one with sudo would do")]
-    commands = platform.commands(services, dependents, reboot="reboot-server" in credential.actions)
-    lines = "\n".join(lines_for(account, commands))
-    listing = [DoctorFinding(True, "sudoers", lines)] if lines else []
+    listing = []
+    if commands:
+        lines = "\n".join(lines_for(account, commands))
+        listing = [DoctorFinding(True, "sudoers", "these lines allow exactly what a repair runs:", lines)]
     if not credential.become:
         remedy = "set --become for the credential, and add the sudoers lines"
-        return [
-            DoctorFinding(False, "privilege", f"{account} is not root, and sudo is not asked for", remedy),
-            *listing,
-        ]
+        detail = f"{account} is not root, and sudo is not asked for"
+        return [DoctorFinding(False, "privilege", detail, remedy), *listing]
     missing = [c for c in commands if link.ask(_MAY, c, deadline=deadline).strip() != "yes"]
     if missing:
         remedy = "add (visudo):\n" + "\n".join(lines_for(account, missing))
@@ -153,14 +210,11 @@ def _privilege(
             f"sudo does not let {account} run {len(missing)} of {len(commands)} commands without a password"
         )
         return [DoctorFinding(False, "privilege", detail, remedy), *listing]
-    return [
-        DoctorFinding(True, "privilege", f"sudo lets {account} run all {len(commands)} commands"),
-        *listing,
-    ]
+    detail = f"sudo lets {account} run all {len(commands)} commands"
+    return [DoctorFinding(True, "privilege", detail), *listing]
 
 
-def _authorized_keys(credential: Credential, here: str) -> str:
+def _authorized_keys(key: paramiko.PKey, here: str) -> str:
     """The line for the account's authorized_keys (sshd(8)): this key, from here, without any forwarding."""
-    key = load_key(credential)
     source = f'from="{here}",' if here else ""
     return f"{source}restrict {key.get_name()} {key.get_base64()}"

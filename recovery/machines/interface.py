@@ -66,8 +66,14 @@ class Machines(Protocol):
         """The machine's services, those whose name matches ``pattern``."""
         ...
 
-    def doctor(self, access: Access, services: Sequence[str]) -> Sequence[DoctorFinding]:
-        """What is well and what is not, and how to mend it. Changes nothing."""
+    def doctor(
+        self, access: Access, services: Sequence[str], dependents: bool = True
+    ) -> Sequence[DoctorFinding]:
+        """What is well and what is not, and how to mend it. Changes nothing.
+
+        Args:
+            dependents: whether what depends on the services is restarted with them.
+        """
         ...
 
     def test(self, access: Access) -> str:

@@ -41,6 +41,8 @@ class ServiceFacts:
     dependents: tuple[str, ...] = ()
     """What is stopped when this is stopped."""
     description: str = ""
+    file: str = ""
+    """Where it is written what the service is; "" where that is not known."""
 
     @property
     def running(self) -> bool:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 from imap4.deadline import Deadline
+from recovery.errors import UsageError
 from recovery.model import CommandResult
 from recovery.platforms import MARKER, MachineFacts, ServiceFacts, check_name
 from recovery.platforms.linux import BOOT_SCRIPT, parse_machine
@@ -15,11 +17,14 @@ from recovery.transports.link import Link
 _SUFFIXES = (".service", ".socket", ".timer", ".target", ".path", ".mount", ".automount", ".slice", ".swap")
 _PROPERTIES = (
     "Id,Description,Type,LoadState,ActiveState,SubState,Result,MainPID,NRestarts,InvocationID,Job,"
-    "RequiredBy,BoundBy,ConsistsOf"
+    "RequiredBy,BoundBy,ConsistsOf,FragmentPath"
 )
 _ALONE = "--job-mode=ignore-requirements"
 """Leaves out what depends on the unit, but keeps the order (systemctl(1))."""
 _SHOW = f'export LC_ALL=C; systemctl show -p {_PROPERTIES} -- "$@"'
+# A unit whose file is empty is "masked" to systemd as well (systemd.unit(5)), but nothing can unmask it.
+_EMPTY = "its unit file is empty"
+_EMPTY_FILES = 'for file; do [ ! -f "$file" ] || [ -s "$file" ] || echo "$file"; done'
 _LIST = """\
 export LC_ALL=C
 { systemctl list-unit-files --type=service --no-legend --no-pager --plain
@@ -87,6 +92,9 @@ class Systemd:
 
     def canonical(self, service: str) -> str:
         check_name(service)
+        stem = service.removesuffix(".service")
+        if stem.endswith("@"):
+            raise UsageError(f"{service!r} is a template, not a service; name one made of it: {stem}NAME")
         return service if service.endswith(_SUFFIXES) else f"{service}.service"
 
     def services(self, link: Link, *, deadline: Deadline) -> list[str]:
@@ -98,10 +106,17 @@ class Systemd:
         if not services:
             return []
         blocks = link.ask(_SHOW, services, deadline=deadline).strip("\n").split("\n\n")
-        return [parse_show(name, block) for name, block in zip(services, blocks, strict=True)]
+        found = [parse_show(name, block) for name, block in zip(services, blocks, strict=True)]
+        files = [one.file for one in found if one.masked and one.file]
+        empty = set(link.ask(_EMPTY_FILES, files, deadline=deadline).splitlines()) if files else set()
+        return [replace(one, detail=_EMPTY) if one.masked and one.file in empty else one for one in found]
 
     def cannot(self, facts: ServiceFacts) -> str:
         if facts.masked:
+            if facts.detail == _EMPTY:
+                return (
+                    f"{facts.name} cannot be started: its unit file {facts.file} is empty; write or remove it"
+                )
             unmask = f"systemctl unmask {facts.name}"
             return f"{facts.name} is masked, so it cannot be started ({unmask})"
         return ""
@@ -178,6 +193,7 @@ def parse_show(name: str, block: str) -> ServiceFacts:
         ends=values.get("Type") == "oneshot",
         dependents=tuple(sorted({unit for units in reverse for unit in units})),
         description=values.get("Description", ""),
+        file=values.get("FragmentPath", ""),
     )
 
 

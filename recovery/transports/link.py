@@ -64,6 +64,12 @@ class Link:
         self._transport = self._connect(deadline)
         return self._try(self._transport, script, arguments, deadline, stdin, environment, keep)
 
+    def work_seconds(self, deadline: Deadline) -> float:
+        """How long a script that is started now may run; connects where there is no link yet."""
+        if self._transport is None:
+            self._transport = self._connect(deadline)
+        return self._transport.work_seconds(deadline)
+
     def language(self, deadline: Deadline) -> str:
         """What scripts the machine takes: ``sh`` or ``powershell``; connects where there is no link yet."""
         if self._transport is None:

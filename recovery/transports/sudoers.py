@@ -44,7 +44,7 @@ done
 
 def lines_for(account: str, commands: Sequence[Sequence[str]]) -> list[str]:
     """The lines that allow ``account`` exactly ``commands`` as root, without a password."""
-    return [f"{account} ALL=(root) NOPASSWD: {_escaped(command)}" for command in commands]
+    return [f"{_user(account)} ALL=(root) NOPASSWD: {_escaped(command)}" for command in commands]
 
 
 def line_for_process(account: str, request: ProcessRequest) -> str:
@@ -62,8 +62,8 @@ def line_for_process(account: str, request: ProcessRequest) -> str:
         )
     words = re.sub(r"([][\\.^$*+?(){}|])", r"\\\1", " ".join(request.arguments))
     words = re.sub(r"([#,:=])", r"\\\1", words)
-    folder = f"CWD={_escaped([request.cwd])} " if request.cwd else ""
-    return f"{account} ALL=(root) {folder}NOPASSWD: {TIMEOUT} ^-k 2 [0-9]+ {words}$"
+    folder = f"CWD={_word(request.cwd)} " if request.cwd else ""
+    return f"{_user(account)} ALL=(root) {folder}NOPASSWD: {TIMEOUT} ^-k 2 [0-9]+ {words}$"
 
 
 def refuse_open_program(link: Link, request: ProcessRequest, deadline: Deadline) -> None:
@@ -104,5 +104,16 @@ def _name(program: str) -> str:
 
 
 def _escaped(command: Sequence[str]) -> str:
-    # sudoers(5): these characters have a meaning in arguments unless escaped.
-    return " ".join(re.sub(r"([\\,:=*?\[\]! ])", r"\\\1", word) for word in command)
+    # What is left of a backslash when the line was read escapes a wildcard (fnmatch(3)), so that one of a
+    # unit's name ("a\\x2db.service") needs four: seen with sudo 1.9.13, which takes "ax2db" for two.
+    return " ".join(_word(word.replace("\\", "\\\\")) for word in command)
+
+
+def _user(account: str) -> str:
+    # sudoers(5): these have a meaning in a name, or before it, unless escaped.
+    return re.sub(r"([\\@!=:,()\" #%+])", r"\\\1", account)
+
+
+def _word(text: str) -> str:
+    # sudoers(5): these have a meaning in arguments and folders unless escaped.
+    return re.sub(r"([\\,:=*?\[\]! ])", r"\\\1", text)

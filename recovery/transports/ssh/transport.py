@@ -87,10 +87,7 @@ class SshTransport:
             ConnectFailed: the account got no shell, so that the script was not started.
             DeadlineExceeded: no time was left to start it.
         """
-        # What is kept back: for the kill, and for the report's way home.
-        # Of a short time-out the work gets most.
-        grace = min(GRACE_SECONDS, deadline.left / 8)
-        seconds = deadline.left - 2 * grace - min(1.0, deadline.left / 8)
+        grace, seconds = _grace(deadline), self.work_seconds(deadline)
         if seconds <= 0.05:
             raise DeadlineExceeded(f"{self._where}: no time was left to run a command")
         nonce = secrets.token_hex(16)
@@ -118,6 +115,11 @@ class SshTransport:
                     return _lost(exchange, began)
                 raise ConnectFailed(f"{self._where}: no command can be run there ({_text(error)})") from None
         return self._result(exchange, began)
+
+    def work_seconds(self, deadline: Deadline) -> float:
+        """How long a script that is started now may run; see ``recovery.model.Transport``."""
+        # What is kept back: for the kill, and for the report's way home.
+        return deadline.left - 2 * _grace(deadline) - min(1.0, deadline.left / 8)
 
     def _result(self, exchange: Exchange, began: float) -> CommandResult:
         report = exchange.report
@@ -181,6 +183,11 @@ def open_connection(target: Target, keys: KnownHosts, deadline: Deadline) -> par
         connection.close()
         raise ConnectFailed(f"{where}: connected, but no SSH session: {_text(error)}") from None
     return connection
+
+
+def _grace(deadline: Deadline) -> float:
+    """Seconds between SIGTERM and SIGKILL: of a short time-out the work gets most."""
+    return min(GRACE_SECONDS, deadline.left / 8)
 
 
 def _text(error: BaseException) -> str:

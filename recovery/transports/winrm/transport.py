@@ -139,6 +139,10 @@ class WinRmTransport:
             self._end(command, deadline.share(budget.removal))
         return replace(result, seconds=time.monotonic() - began)
 
+    def work_seconds(self, deadline: Deadline) -> float:
+        """How long a script that is started now may run; see ``recovery.model.Transport``."""
+        return Budget.of(deadline.left).program
+
     def _start(self, work: Deadline) -> str:
         executable, *arguments = winrm_script.command_line()
         # Through cmd.exe, whose limit is 8191 characters; standard input is a pipe, not a console. One that

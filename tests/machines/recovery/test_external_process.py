@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -167,6 +168,7 @@ def test_ten_mebibytes_on_both_streams_block_nothing(execute: Execute) -> None:
     assert outcome.facts_after["stderr"] == "e" * 65536
     assert outcome.facts_after["truncated"] is True
     assert outcome.facts_after["exit_status"] == 0
+    assert outcome.summary.endswith(" (exit status 0; of its output only the first 64 KiB are kept)")
 
 
 def test_large_input_arrives_whole(execute: Execute) -> None:
@@ -217,10 +219,25 @@ def test_sudo_that_is_missing_names_the_line_and_the_line_is_enough(
 def test_plan_says_what_would_be_run(connect: Connect) -> None:
     link = connect("admin")
     request = ProcessRequest(("touch", "/srv/a file"), cwd="/srv")
-    assert plan(lambda _: link, request, become=True, deadline=Deadline(10)) == (
-        "would run in /srv as admin through sudo: touch '/srv/a file'",
-        "would call exit status 0 a success, and end the process group after 10.0 s at the latest",
+    run_as, end_after = plan(lambda _: link, request, become=True, deadline=Deadline(10))
+    assert run_as == "would run in /srv as admin through sudo: touch '/srv/a file'"
+    assert re.fullmatch(
+        r"would call exit status 0 a success, and end the process group after [567]\.\d s at the latest: "
+        r"the rest of --timeout 10\.0 s is for connecting, and for ending it",
+        end_after,
     )
+
+
+def test_a_process_has_the_time_that_the_plan_says(connect: Connect) -> None:
+    link = connect("plain")
+    _, said = plan(lambda _: link, ProcessRequest(("sleep", "60")), deadline=Deadline(8))
+    found = re.search(r"after (\d+\.\d) s at the latest", said)
+    assert found
+    link = connect("plain")
+    outcome = run(lambda _: link, ProcessRequest(("sleep", "60")), deadline=Deadline(8))
+    assert outcome.facts_after["ended"] == "killed by the time-out"
+    # The machine may be slow to end it, but never ends it before that; connecting took a moment of both.
+    assert float(str(outcome.facts_after["seconds"])) >= float(found[1]) - 1.0
 
 
 @pytest.mark.parametrize(

@@ -65,10 +65,13 @@ def variations(command: Sequence[str]) -> Iterator[tuple[str, ...]]:
 
 SYSTEMD = Systemd().commands(("dovecot.service",), ("webmail.service",), reboot=True)
 ALONE = Systemd().commands(("dovecot.service",), alone=True)
+STRANGE = Systemd().commands(("srv-a\\x2db:c.mount", "getty@tty1.service"), alone=True)
 SYSV = SysV().commands(("dovecot",), reboot=True)
 
 
-@pytest.mark.parametrize("commands", [SYSTEMD, ALONE, SYSV], ids=["systemd", "alone", "sysv"])
+@pytest.mark.parametrize(
+    "commands", [SYSTEMD, ALONE, STRANGE, SYSV], ids=["systemd", "alone", "strange names", "sysv"]
+)
 def test_the_lines_of_services_allow_these_commands_and_nothing_else(
     machine: Machine, commands: list[tuple[str, ...]]
 ) -> None:
@@ -77,6 +80,20 @@ def test_the_lines_of_services_allow_these_commands_and_nothing_else(
         tries = {another for one in commands for another in variations(one)} - set(commands)
         assert granted(machine, tries) == set()
         assert setting_variables(machine, *commands[0]) == "refused"
+
+
+def test_the_line_of_an_account_of_a_domain_is_its_own(machine: Machine) -> None:
+    """As winbind and sssd name accounts; useradd(8) calls that a bad name."""
+    command = ("/usr/bin/systemctl", "--no-block", "restart", "a\\x2db.service")
+    machine.console("useradd --badname 'ACME\\recovery'")
+    try:
+        with allowed(machine, lines_for("ACME\\recovery", [command])):
+            script = (
+                "setpriv --reuid 'ACME\\recovery' --regid nogroup --clear-groups -- sudo -n -l -- " + '"$@"'
+            )
+            assert machine.console(script, *command) == shlex.join(command).replace("'", "")
+    finally:
+        machine.console("userdel 'ACME\\recovery'")
 
 
 def setting_variables(machine: Machine, *command: str) -> str:

@@ -74,6 +74,10 @@ class PowerShellTransport:
     started: list[subprocess.Popen[bytes]] = field(default_factory=list)
     """Every PowerShell so far, the running one last."""
 
+    def work_seconds(self, deadline: Deadline) -> float:
+        """As over WinRM."""
+        return Budget.of(deadline.left).program
+
     def run(
         self,
         script: str,

@@ -99,8 +99,11 @@ def test_doctor_tells_who_and_how(host: Host, endpoint: Endpoint) -> None:
     ran = host.act("doctor", "winrm-ntlm", endpoint, "--service", "IMAP4", "Disabled", "Nonsense")
     assert ran.code == 2
     account = host.site.account
-    assert ran.out.splitlines()[0].startswith("ok   files: store ")
-    assert ran.out.splitlines()[1:] == [
+    files, user, credential, *found = ran.out.splitlines()
+    assert files.startswith("ok   files: store ")
+    assert user.startswith("ok   user: ")
+    assert credential.startswith("ok   credential: winrm-ntlm in ")
+    assert found == [
         "ok   name: 127.0.0.1 is 127.0.0.1",
         f"ok   connection: 127.0.0.1 port {endpoint.port}: HTTP, every message sealed",
         f"ok   login: {account} with winrm-ntlm",

@@ -81,8 +81,12 @@ class StandIn:
             ListedService("ssh.service", "active", "OpenSSH"),
         ]
 
-    def doctor(self, access: Access, services: Sequence[str]) -> Sequence[DoctorFinding]:
-        self._called("doctor", services=list(services))
+    def doctor(
+        self, access: Access, services: Sequence[str], dependents: bool = True
+    ) -> Sequence[DoctorFinding]:
+        self._called("doctor", services=list(services), dependents=dependents)
+        if said := self._says.get("findings"):
+            return [DoctorFinding(*one) for one in said]
         return [
             DoctorFinding(True, "name", "mail1 is 192.0.2.1"),
             DoctorFinding(False, "sudo", "a password is asked for", "recovery ALL=(root) NOPASSWD: x"),

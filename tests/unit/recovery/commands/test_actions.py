@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from recovery.caller import caller
 from recovery.history import entries as history_view
 from recovery.history.entries import Entry
 from recovery.history.recoveries import opened
@@ -598,11 +599,15 @@ def test_services_doctor_and_machines_look(host: Recovery) -> None:
         "dovecot.service: active (Dovecot); dependents: mail-filter.service\nssh.service: active (OpenSSH)\n"
     )
     paths = host.paths
-    files = f"store {paths.credentials}, key {paths.key}, history {paths.state}, not made yet"
+    here = (
+        f"ok   files: store {paths.credentials}, key {paths.key}, history {paths.state}, not made yet\n"
+        f"ok   user: {caller()}, whose files, keys and known hosts are looked at\n"
+        f"ok   credential: mail in {paths.credentials}: recovery with ssh-password, for "
+        "restart-service, reboot-server, external-process\n"
+    )
     assert host("doctor", *machine, "--service", "dovecot") == Ran(
         2,
-        f"ok   files: {files}\n"
-        "ok   name: mail1 is 192.0.2.1\nBAD  sudo: a password is asked for\n"
+        f"{here}ok   name: mail1 is 192.0.2.1\nBAD  sudo: a password is asked for\n"
         "       recovery ALL=(root) NOPASSWD: x\n",
         "",
     )

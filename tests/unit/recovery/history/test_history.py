@@ -334,3 +334,32 @@ def test_what_root_makes_belongs_to_the_folders_owner(their_folder: Path) -> Non
     assert set(found.values()) == {12345}, found
     assert {path.stat().st_mode & 0o077 for path in folder.rglob("*")} == {0}
     history.close()
+
+
+def test_the_file_gets_smaller_when_old_entries_go(history: History, clock: Clock) -> None:
+    for _ in range(2):
+        number = history.note(ASKED, "failed", "x")
+        for step in range(3000):
+            history.database.execute(
+                "INSERT INTO steps (recovery, at, name, text) VALUES (?, 0, ?, ?)",
+                (number, str(step), "y" * 300),
+            )
+        clock.now += 100
+    before = history.path.stat().st_size + history.path.with_name("history.db-wal").stat().st_size
+    assert history_view.prune(history, clock.now - 150) == 1
+    history_view.give_room_back(history)
+    after = history.path.stat().st_size + history.path.with_name("history.db-wal").stat().st_size
+    assert after < 0.6 * before
+    left = history_view.entry(history, 2)
+    assert left is not None
+    assert [name for _, name, _ in left.steps] == [str(step) for step in range(3000)]
+
+
+def test_a_file_that_others_read_keeps_its_size_and_says_so(history: History) -> None:
+    history.note(ASKED, "failed", "x")
+    reader = sqlite3.connect(history.path, timeout=0)
+    history.database.execute("PRAGMA busy_timeout=100")
+    reader.execute("BEGIN IMMEDIATE")
+    with pytest.raises(RecoveryError, match="database is locked; nothing was lost"):
+        history_view.give_room_back(history)
+    reader.close()

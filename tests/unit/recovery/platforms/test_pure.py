@@ -79,8 +79,9 @@ def test_init_scripts_start_after_those_they_need() -> None:
 
 def test_lines_for_escape_what_sudoers_reads() -> None:
     assert lines_for("mon", [("/usr/bin/systemctl", "restart", "a:b\\x2d*.service")]) == [
-        "mon ALL=(root) NOPASSWD: /usr/bin/systemctl restart a\\:b\\\\x2d\\*.service"
+        "mon ALL=(root) NOPASSWD: /usr/bin/systemctl restart a\\:b\\\\\\\\x2d\\*.service"
     ]
+    assert lines_for("ACME\\ann lee", [("/bin/x",)]) == ["ACME\\\\ann\\ lee ALL=(root) NOPASSWD: /bin/x"]
     request = ProcessRequest(("/bin/fix", "a.b", "#1"))
     assert line_for_process("mon", request) == (
         "mon ALL=(root) NOPASSWD: /usr/bin/timeout ^-k 2 [0-9]+ /bin/fix a\\.b \\#1$"
