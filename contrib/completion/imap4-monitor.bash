@@ -35,7 +35,7 @@ _imap4_monitor() {
         return
         ;;
     records)
-        mapfile -t COMPREPLY < <(compgen -W "collect show" -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W "collect import show" -- "$word")
         return
         ;;
     esac

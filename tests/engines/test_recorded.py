@@ -170,6 +170,30 @@ def test_the_report_tells_the_outage_with_its_seconds(made: Made) -> None:
     assert load(made.folder / "store").parts == []  # nothing is closed yet: all of it came from lines
 
 
+def test_the_log_of_nagios_tells_the_same_outage_and_who_was_told(made: Made) -> None:
+    """Imported into a store of its own, without a look at the records."""
+    log = made.folder / "nagios.log"
+    if not log.exists():
+        pytest.skip("Icinga 2 has no such log")
+    imap4_monitor = [sys.executable, "-m", "imap4.monitor.cli"]
+    where = ["-f", str(made.folder / "m.toml"), "--store", str(made.folder / "imported")]
+    done = subprocess.run(
+        [*imap4_monitor, "records", "import", *where, str(log)], capture_output=True, text=True, timeout=60
+    )
+    assert (done.stderr, done.returncode) == ("", 0)
+    span = [datetime.fromtimestamp(each).isoformat() for each in (made.came[0] - 60, time.time() + 1)]
+    reporting = ["report", *where, "--records", str(made.folder / "none"), "--format", "json"]
+    reporting += ["--from", span[0], "--to", span[1], "--repairs", str(made.folder / "history.json")]
+    done = subprocess.run([*imap4_monitor, *reporting], capture_output=True, text=True, timeout=60)
+    (mail,) = json.loads(done.stdout)["monitors"]
+    (story,) = mail["stories"]
+    begin = datetime.fromisoformat(story["begin"]).timestamp()
+    # The engine logs whole seconds, a moment after the test.
+    assert -1 <= begin - made.came[FAILING.start - 1] <= 5
+    assert (story["cause"], story["failed_tests"]) == ("greeting.bye", 4)
+    assert [each["contact"] for alert in story["alerts"] for each in alert["sent"]] == ["admins"]
+
+
 def test_the_status_is_in_maintenance(made: Made) -> None:
     rows = made.command("status", "--json")
     assert isinstance(rows, list)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import calendar
 import contextlib
 import hashlib
-import os
 import secrets
 import shutil
 import tempfile
@@ -21,7 +20,7 @@ from pathlib import Path
 from imap4.monitor.records import lines, spells
 from imap4.monitor.records.engine import connect
 from imap4.monitor.records.errors import RecordsError
-from imap4.monitor.records.manifest import Part, load, locked, save, sync
+from imap4.monitor.records.manifest import Part, load, locked, save, sync, to_disk
 from imap4.monitor.records.rules import RowRules, add_rules
 
 HOUR, DAY = 3600, 86400
@@ -171,7 +170,7 @@ class _Collector:
             f"select count(*), min(epoch_ms(moment)), max(epoch_ms(moment)) from read_parquet({target})"
         )
         spells.note(self.database, str(new), self.manifest.spells)
-        _to_disk(new)
+        to_disk(new)
         new.rename(self.store / final)
         sync(self.store)
         return Part(final, day, count, first, last, whole)
@@ -243,11 +242,3 @@ def _day_ends(day: str) -> int:
 
 def _seconds(text: str) -> int:
     return calendar.timegm(time.strptime(text, "%Y%m%dT%H%M%S"))
-
-
-def _to_disk(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -34,6 +34,15 @@ def add_parser(commands: argparse._SubParsersAction[Parser]) -> None:
         help="remove tests that are older (400d); at least 1d",
     )
     add_store(collecting)
+    importing = below.add_parser("import", help="what engines logged before")
+    importing.add_argument(
+        "paths",
+        nargs="+",
+        type=Path,
+        metavar="FILE",
+        help="Nagios' log and its archives, or performance data (PNP4Nagios, Icinga 2); also gzipped",
+    )
+    add_store(importing)
     looking = below.add_parser("show", help="what is in the store, and what could not be read")
     looking.add_argument("--store", type=Path, default=STORE, metavar="DIR", help=f"the store ({STORE})")
 
@@ -62,7 +71,7 @@ def add_store(sub: Parser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Do what was asked for; 1 where something could not be read."""
-    doing: dict[str, Any] = {"collect": _collect, "show": _show}
+    doing: dict[str, Any] = {"collect": _collect, "import": _import, "show": _show}
     code: int = doing[options.what](options)
     return code
 
@@ -83,6 +92,21 @@ def _collect(options: argparse.Namespace) -> int:
     parts += [f"{done.removed} old files removed"] * bool(done.removed)
     print(f"{options.store}: {', '.join(parts)}")
     return 1 if done.troubles else 0
+
+
+def _import(options: argparse.Namespace) -> int:
+    from imap4.monitor.records.importing import bring
+
+    done = bring(options.paths, options.store, monitors_in(options.files), time.time())
+    parts = [f"{done.tests:,} tests and log entries, {done.notices:,} notifications"]
+    parts += [f"{done.known:,} were known or are of a time that has records"] * bool(done.known)
+    parts += [f"{done.logged.unread:,} lines could not be read"] * bool(done.logged.unread)
+    print(f"{options.store}: {'; '.join(parts)}")
+    for host, service in sorted(done.logged.foreign)[:10]:
+        print(f"in no definition: {service} on {host}")
+    if len(done.logged.foreign) > 10:
+        print(f"and {len(done.logged.foreign) - 10} more services")
+    return 1 if done.logged.unread else 0
 
 
 def _show(options: argparse.Namespace) -> int:

@@ -98,6 +98,15 @@ def sync(folder: Path) -> None:
         os.close(descriptor)
 
 
+def to_disk(path: Path) -> None:
+    """Have a file's contents on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 @contextlib.contextmanager
 def locked(store: Path, wait: bool = True) -> Iterator[bool]:
     """Be the only collector; whether we are it. The system lets go of the lock when a process ends.

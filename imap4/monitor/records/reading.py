@@ -86,6 +86,7 @@ class Reader:
     ) -> None:
         self.manifest = load(store)
         self.first, self.last = first, last
+        self._store = store
         self.broken: dict[str, int] = dict(self.manifest.broken)
         self.raw = _raw(folders, self.manifest, first)
         self.database = connect(str(scratch))
@@ -149,6 +150,19 @@ class Reader:
         """Every monitor that was tested."""
         return {row[0] for row in self.database.execute("select distinct id from tests").fetchall()}
 
+    def notices(self) -> list[tuple[str, int, str, str]]:
+        """Notifications that engines' logs told of: id, moment, contact and state."""
+        parts = [
+            str(self._store / part.name)
+            for part in self.manifest.parts
+            if part.kind == "notices" and part.last >= self.first and part.first < self.last
+        ]
+        if not parts:
+            return []
+        source = f"read_parquet({lines.literal(parts)})"
+        query = f"select id, epoch_ms(moment), contact, state from {source} order by 2"
+        return [(row[0], row[1], row[2], row[3]) for row in self.database.execute(query).fetchall()]
+
     def figures(self, start: int, end: int, ids: Sequence[str] | None = None) -> dict[str, Figures]:
         """Figures for each monitor that was tested."""
         chosen = "" if ids is None else f" and id in {_listed(ids)}"
@@ -158,8 +172,8 @@ class Reader:
         )
         found = {}
         for identity, tests, days, recorders, target, *quantiles in self.database.execute(
-            "select id, count(*), arg_max(days_left, ms), count(distinct recorder), arg_max(target, ms),"
-            f" {wanted}"
+            "select id, count(*) filter (where holds is null), arg_max(days_left, ms),"
+            f" count(distinct recorder), arg_max(target, ms), {wanted}"
             f" from tests where ms >= {start} and ms < {end}{chosen} group by id"
         ).fetchall():
             known = {name: tuple(values) for name, values in zip(times, quantiles, strict=True) if values}

@@ -13,7 +13,7 @@ from imap4.monitor.records.collect import ends
 from imap4.monitor.records.reading import FAR, Change, Figures, Reader, ask
 from imap4.monitor.reports.asking import DAY, Places, chosen
 from imap4.monitor.reports.counting.numbers import Shares, Spent, divide
-from imap4.monitor.reports.counting.outages import Outage, Repair, outages
+from imap4.monitor.reports.counting.outages import Notice, Outage, Repair, outages
 from imap4.monitor.reports.counting.periods import Period, at, hours
 from imap4.monitor.reports.counting.planned import PlannedSpan, spans_for
 from imap4.monitor.reports.counting.spans import Ruler, Spans
@@ -144,6 +144,7 @@ class _Read:
     before: dict[str, Figures]
     broken: Mapping[str, int]
     recorded: set[str]
+    notices: list[Notice]
 
 
 def make(places: Places, wish: Wish, sources: Sources, now: int) -> Report:
@@ -163,6 +164,7 @@ def make(places: Places, wish: Wish, sources: Sources, now: int) -> Report:
             reader.figures(*period.before),
             reader.broken,
             set(reader.manifest.spells) | set(changes),
+            [Notice(*each) for each in reader.notices()],
         )
 
     first = min(period.begin - FAR, period.before[0])
@@ -205,7 +207,7 @@ def _subject(
         defined=defined,
         shares=spent.shares(),
         days=tuple(zip((day for day, _ in days), spent.by([window for _, window in days]), strict=True)),
-        outages=tuple(outages(timeline, spent, monitor, sources.repairs)),
+        outages=tuple(outages(timeline, spent, monitor, sources.repairs, read.notices)),
         causes=_causes(timeline, spent, period),
         figures=read.figures.get(monitor.id),
         before=read.before.get(monitor.id),

@@ -59,9 +59,8 @@ class Repair(NamedTuple):
 class Notice(NamedTuple):
     """A notification that an engine's log tells of."""
 
+    id: str
     moment: int
-    host: str
-    service: str
     contact: str
     state: str
 
@@ -154,11 +153,7 @@ def _with_notices(
     alerts: Sequence[Alert], notices: Sequence[Notice], monitor: Monitor, last: int
 ) -> list[Alert]:
     """The alerts, with what the log says of them: a notice belongs to the last alert before it."""
-    mine = [
-        each
-        for each in notices
-        if (each.host, each.service) == (monitor.host, monitor.service) and each.state != "OK"
-    ]
+    mine = [each for each in notices if each.id == monitor.id and each.state != "OK"]
     found = []
     for number, alert in enumerate(alerts):
         until = alerts[number + 1].moment if number + 1 < len(alerts) else last
