@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 from imap4 import durations
@@ -25,6 +25,7 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, *args: object, **settings: object) -> None:
         settings.setdefault("allow_abbrev", False)
+        settings.setdefault("formatter_class", _Help)
         super().__init__(*args, **settings)  # type: ignore[arg-type]
 
     def error(self, message: str) -> NoReturn:
@@ -51,6 +52,39 @@ class Parser(argparse.ArgumentParser):
             names = [str(choice) for choice in action.choices]
             told = f"{_shown(repr(value))} is none of {', '.join(names)}{meant(str(value), names)}"
             raise argparse.ArgumentError(action, told)
+
+
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Folds a paragraph of one line, and leaves one of several as it is."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        fold, keep = argparse.HelpFormatter._fill_text, super()._fill_text
+        return "\n\n".join(
+            keep(part, width, indent) if "\n" in part else fold(self, part, width, indent)
+            for part in text.strip("\n").split("\n\n")
+        )
+
+
+def leaves(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """The parsers of a program's commands; of a program without commands, its own."""
+    below = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    for action in below:
+        for child in action.choices.values():
+            yield from leaves(child)
+    if not below:
+        yield parser
+
+
+def show_examples(parser: argparse.ArgumentParser, examples: Mapping[str, Sequence[str]]) -> None:
+    """Put examples at the end of each command's help.
+
+    Args:
+        examples: command lines, by the program and command that they are of: ``imap4-monitor render``.
+    """
+    for one in leaves(parser):
+        if one.prog in examples:
+            told = "\n".join(["examples:", *(f"  {example}" for example in examples[one.prog])])
+            one.epilog = f"{told}\n\n{one.epilog}" if one.epilog else f"{told}\n"
 
 
 def meant(word: str, known: Iterable[str]) -> str:

@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from io import TextIOWrapper
 
 from imap4 import __version__
+from imap4.arguments import show_examples
 from imap4.children import count_exit_codes
 from recovery.commands import actions, credentials, history, machines, pauses
+from recovery.commands.examples import EXAMPLES
 from recovery.commands.parsing import Parser
 from recovery.errors import RecoveryError, UsageError
 from recovery.machines.connected import ConnectedMachines
@@ -19,7 +21,8 @@ from recovery.signals import Signalled, internal
 
 _ABOUT = """\
 Repairs the machine behind a monitored service, and proves that it did: restarts services with what
-depends on them, reboots the machine, or runs a process there, over SSH, with a stored credential.
+depends on them, reboots the machine, or runs a process there, over SSH or WinRM
+(Windows), with a stored credential.
 
 A monitoring engine runs it as a notification command or event handler, and it decides whether to
 act; by hand, without an event, it acts at once. The last line on standard output says what happened.
@@ -42,6 +45,7 @@ def make_parser() -> Parser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
     for module in (actions, pauses, machines, credentials, history):
         module.add_parser(commands)
+    show_examples(parser, EXAMPLES)
     return parser
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, NoReturn
 
 from imap4 import __version__
-from imap4.arguments import Parser
+from imap4.arguments import Parser, show_examples
 from imap4.check import values
 from imap4.hostnames import family_of
 from imap4.text import clean, shown
@@ -161,6 +161,14 @@ class _Version(argparse.Action):
         raise HelpWanted(f"check_imap4 {__version__}\n")
 
 
+_EXAMPLES = {
+    "check_imap4": (
+        "check_imap4 -H mail.example.org --tls -D 30,14 -w 1 -c 5",
+        "check_imap4 -H mail.example.org --starttls --login --user probe --password-file /etc/probe",
+    )
+}
+
+
 @functools.cache
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
@@ -179,6 +187,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_tls(parser.add_argument_group("TLS"))
     _add_login(parser.add_argument_group("login"))
     _add_record(parser.add_argument_group("record, for reports"))
+    show_examples(parser, _EXAMPLES)
     return parser
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 
 from imap4 import __version__
-from imap4.arguments import Parser, duration, whole
+from imap4.arguments import Parser, duration, show_examples, whole
+from imap4.monitor.examples import EXAMPLES
 from imap4.monitor.records import commands as records
 from imap4.monitor.reports import commands as reports
 from imap4.monitor.states import Situation
@@ -165,4 +166,5 @@ def make_parser() -> Parser:
     records.add_parser(commands)
     reports.add_parsers(commands)
     commands.add_parser("pace", help="event handler: sets the delay until the next test", add_help=False)
+    show_examples(parser, EXAMPLES)
     return parser

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from imap4 import __version__
-from imap4.arguments import Parser, duration, whole
+from imap4.arguments import Parser, duration, show_examples, whole
 from imap4.packages import missing
 from imap4.worker.limits import Limits
 from imap4.worker.settings import Settings
@@ -25,6 +25,14 @@ _CORES = (
     "/var/cache/naemon/naemon.qh",
     "/var/lib/naemon/naemon.qh",
 )
+
+
+_EXAMPLES = {
+    "imap4-worker": (
+        "imap4-worker --core /var/lib/nagios4/rw/nagios.qh",
+        "imap4-worker status --json",
+    )
+}
 
 
 def main(argv: Sequence[str]) -> int:
@@ -118,6 +126,7 @@ def _parser() -> Parser:
         help=f"where status asks ({DEFAULT_SOCKET}; empty for none)",
     )
     add("--json", action="store_true", help="with status: print JSON")
+    show_examples(parser, _EXAMPLES)
     return parser
 
 

@@ -25,9 +25,6 @@ The last line on standard output says what happened, after OK, WARNING, CRITICAL
 _RESTART = """\
 Restarts services and what depends on them, in the right order, and proves that it did: a new invocation,
 active, no job left, and stable for --settle. What ran before runs after.
-
-  imap4-recovery restart-service --machine mail1 --credential mail --service dovecot \\
-      --verify '/usr/lib/nagios/plugins/check_imap4 -H mail1'
 """
 _REBOOT = """\
 Reboots the machine cleanly, waits for it, and proves that it did: another boot id, and a marker in /run
@@ -37,8 +34,6 @@ _PROCESS = """\
 Runs a command on the machine, its arguments exactly as given: no shell, nothing is interpreted. Tokens
 are filled from the event: {host} {address} {service} {state} {output} {alert}; {{ and }} are braces.
 At --timeout its whole process group is ended on the machine, also if the link is lost.
-
-  imap4-recovery external-process --machine mail1 --credential mail -- /usr/local/sbin/unstick {service}
 """
 
 

@@ -45,7 +45,7 @@ def add_parser(commands: Any) -> None:
         one = group.add_parser(name, help=text, description=text)
         one.add_argument("name", metavar="NAME")
         _add_parts(one, adding=name == "add")
-        add_files(one)
+        add_files(one, history=False)
         one.set_defaults(run=function)
     for name, function, text in (
         ("list", list_all, "list the credentials, without their secrets"),
@@ -57,11 +57,14 @@ def add_parser(commands: Any) -> None:
         one = group.add_parser(name, help=text, description=text)
         if name in ("show", "remove"):
             one.add_argument("name", metavar="NAME")
+        if name == "test":
+            # As its siblings have it; --credential, as the commands that act have it, will do.
+            one.add_argument("name", metavar="NAME", nargs="?")
         if name in ("list", "show"):
             one.add_argument("--json", action="store_true", help="print JSON")
         if name == "test":
-            add_machine(one, 30.0)
-        add_files(one)
+            add_machine(one, 30.0, credential=False)
+        add_files(one, history=False)
         one.set_defaults(run=function)
 
 
@@ -226,6 +229,10 @@ def show(options: argparse.Namespace, machines: Machines) -> int:
 
 def test(options: argparse.Namespace, machines: Machines) -> int:
     """Log in, and say what was found."""
+    named = {options.name, options.credential} - {None}
+    if len(named) != 1:
+        raise UsageError("imap4-recovery credentials test: name one credential, as in: credentials test mail")
+    options.credential = named.pop()
     request = access_of(options)
     store = Store(paths_of(options))
     access = permitted_access(request, None, store, machines, Deadline(request.timeout))

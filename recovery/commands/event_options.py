@@ -88,7 +88,8 @@ def add_rules(parser: argparse.ArgumentParser) -> None:
         type=kind(CauseSet.parse),
         default=DEFAULT_CAUSES,
         metavar="LIST",
-        help=f"causes to act on; +CAUSE and --causes=-CAUSE change the default ({DEFAULT_CAUSES})",
+        help="causes to act on; +CAUSE and --causes=-CAUSE change the default "
+        f"({', '.join(str(DEFAULT_CAUSES).split(','))})",
     )
     rules.add_argument(
         "--at-most",

@@ -48,7 +48,7 @@ def add_parser(commands: Any) -> None:
     )
     pruning.set_defaults(run=prune)
     for one in (listing, showing, pruning):
-        add_files(one)
+        add_files(one, store=False)
 
 
 def list_entries(options: argparse.Namespace, machines: Machines) -> int:

@@ -61,7 +61,7 @@ def add_parser(commands: Any) -> None:
     machines.set_defaults(run=list_machines)
     for one in (services, doctor, machines):
         one.add_argument("--json", action="store_true", help="print JSON")
-        add_files(one)
+        add_files(one, history=one is not services)
 
 
 def _access(options: argparse.Namespace, machines: Machines) -> Access:

@@ -63,9 +63,17 @@ def descriptor(text: str) -> int:
     return int(text)
 
 
-def add_files(parser: argparse.ArgumentParser) -> None:
-    """The options that say where the files are."""
+def add_files(parser: argparse.ArgumentParser, *, store: bool = True, history: bool = True) -> None:
+    """The options that say where the files are: those of the store, and of the history."""
     group = parser.add_argument_group("files")
+    if history:
+        group.add_argument(
+            "--state-folder",
+            metavar="FOLDER",
+            help="the folder of history and locks (IMAP4_RECOVERY_STATE; /var/lib/check_imap4)",
+        )
+    if not store:
+        return
     group.add_argument(
         "--credentials",
         metavar="FILE",
@@ -77,32 +85,32 @@ def add_files(parser: argparse.ArgumentParser) -> None:
         help="its key (IMAP4_RECOVERY_KEY; imap4-recovery.key in systemd's $CREDENTIALS_DIRECTORY; "
         "/etc/check_imap4/credentials.key)",
     )
-    group.add_argument(
-        "--state-folder",
-        metavar="FOLDER",
-        help="the folder of history and locks (IMAP4_RECOVERY_STATE; /var/lib/check_imap4)",
-    )
 
 
 def paths_of(options: argparse.Namespace) -> Paths:
     """The files' places, from options and environment."""
+    said = vars(options)  # a command has only the options for the files that it uses
     return find_paths(
-        os.environ, credentials=options.credentials, key=options.key, state=options.state_folder
+        os.environ, credentials=said.get("credentials"), key=said.get("key"), state=said.get("state_folder")
     )
 
 
-def add_machine(parser: argparse.ArgumentParser, limit: float) -> None:
+def add_machine(parser: argparse.ArgumentParser, limit: float, *, credential: bool = True) -> None:
     """The options that say which machine, as whom, and for how long.
 
     Args:
         limit: the default time-out for the whole action, in seconds.
+        credential: whether the credential must be an option; else it may be one, too.
     """
     group = parser.add_argument_group("machine")
     group.add_argument(
         "--machine", required=True, metavar="NAME", help="the machine: FQDN, NetBIOS name or IP address"
     )
     group.add_argument(
-        "--credential", required=True, metavar="NAME", help="the stored credential to log in with"
+        "--credential",
+        required=credential,
+        metavar="NAME",
+        help="the stored credential to log in with" if credential else argparse.SUPPRESS,
     )
     group.add_argument("--port", type=port, metavar="N", help="TCP port on the machine (SSH 22, WinRM 5986)")
     group.add_argument(

@@ -29,9 +29,6 @@ _PAUSE = """\
 Keeps repairs that an engine asks for from being done, for a while: all of them, or those on some machines,
 for some monitors, of some actions. The checks go on, and so do their notifications (the engine's own
 downtime silences those). What is under way goes on; what a person asks for by hand is done all the same.
-
-  imap4-recovery pause --for 8h --why 'new kernel on all machines'
-  imap4-recovery pause --for 30m --machine 'mail*.example.org' --action reboot-server --why 'RAID rebuild'
 """
 _RESUME = """\
 Ends pauses before their time: those with the numbers given, those for exactly the machines, monitors and
@@ -84,7 +81,7 @@ def add_parser(commands: Any) -> None:
     telling.set_defaults(run=status)
     for one in (pausing, resuming, telling):
         one.add_argument("--json", action="store_true", help="print JSON")
-        add_files(one)
+        add_files(one, store=False)
 
 
 def pause(options: argparse.Namespace, machines: Machines) -> int:

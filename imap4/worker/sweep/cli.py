@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imap4.arguments import USAGE, Parser, duration, whole
+from imap4.arguments import USAGE, Parser, duration, show_examples, whole
 from imap4.check.values import folder
 from imap4.monitor.definition.reader import DefinitionError, load
 from imap4.monitor.engines.command_lines import Programs
@@ -26,6 +26,14 @@ _EACH = 0.01
 
 _EACH_ONCE = 0.001
 """The same with ``--once``: all at the same moment would be in each other's way, and be measured so."""
+
+
+_EXAMPLES = {
+    "imap4-worker sweep": (
+        "imap4-worker sweep /etc/imap4-monitor/mail.toml --once",
+        "imap4-worker sweep /etc/imap4-monitor/mail.toml --icinga https://icinga.example.org:5665",
+    )
+}
 
 
 def main(argv: Sequence[str]) -> int:
@@ -145,6 +153,7 @@ def _parser() -> Parser:
     )
     add("--grace", type=duration(), default=15.0, metavar="TIME", help="for tests under way, at the end (15)")
     _add_limits(parser)
+    show_examples(parser, _EXAMPLES)
     return parser
 
 

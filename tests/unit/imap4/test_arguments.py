@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import shlex
+from typing import Any
 
 import pytest
 
-from imap4.arguments import Parser, duration, whole
+from imap4.arguments import Parser, duration, leaves, show_examples, whole
 
 
 @pytest.fixture
@@ -81,7 +83,8 @@ def test_what_stands_after_two_dashes_is_no_option() -> None:
     assert made.parse_args(["--", "--nothing"]).words == ["--nothing"]
 
 
-def test_every_program_has_this_parser() -> None:
+def programs() -> list[Parser]:
+    """The parsers of all programs."""
     from imap4.check.options import _parser as check
     from imap4.monitor.engines.nagios.pace import _parser as pace
     from imap4.monitor.options import make_parser as monitor
@@ -89,9 +92,12 @@ def test_every_program_has_this_parser() -> None:
     from imap4.worker.sweep.cli import _parser as sweep
     from recovery.cli import make_parser as recovery
 
-    pending: list[argparse.ArgumentParser] = [
-        make() for make in (check, pace, monitor, worker, sweep, recovery)
-    ]
+    made: list[Any] = [check(), monitor(), worker(), sweep(), recovery(), pace()]
+    return made
+
+
+def test_every_program_has_this_parser() -> None:
+    pending: list[argparse.ArgumentParser] = [*programs()]
     count = 0
     while pending:
         parser = pending.pop()
@@ -102,3 +108,30 @@ def test_every_program_has_this_parser() -> None:
             if isinstance(action, argparse._SubParsersAction):
                 pending += action.choices.values()
     assert count > 20
+
+
+# The pacing handler is the engine's to run, never a person's.
+LEAVES = [leaf for parser in programs() for leaf in leaves(parser) if not leaf.prog.endswith(" pace")]
+
+
+@pytest.mark.parametrize("leaf", LEAVES, ids=lambda leaf: leaf.prog)
+def test_the_help_of_every_command_has_two_examples_that_can_be_read(leaf: argparse.ArgumentParser) -> None:
+    text = leaf.format_help()
+    begin = text.index("\nexamples:\n") + len("\nexamples:\n")
+    examples = text[begin:].partition("\n\n")[0].splitlines()
+    assert len(examples) >= 2
+    for example in examples:
+        words = shlex.split(example.rpartition(" | ")[2])
+        words = words[words.index(leaf.prog.split()[0]) :]
+        # What stands behind -- is the machine's command.
+        words = words[: words.index("--")] if "--" in words else words
+        assert words[: len(leaf.prog.split())] == leaf.prog.split()
+        leaf.parse_args(words[len(leaf.prog.split()) :])
+
+
+def test_help_folds_what_is_one_line_and_keeps_what_is_several(capsys: pytest.CaptureFixture[str]) -> None:
+    made = Parser(prog="x", description="word " * 40, epilog="a\n  b\n\n" + "word " * 40)
+    show_examples(made, {"x": ("x one", "x two")})
+    lines = made.format_help().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines[lines.index("examples:") :][:7] == ["examples:", "  x one", "  x two", "", "a", "  b", ""]

@@ -277,3 +277,24 @@ def test_two_programs_at_once_lose_nothing(recovery: Recovery) -> None:
         process.communicate("secret\n", timeout=60)
     assert [process.returncode for process in processes] == [0] * 6
     assert sorted(Store(recovery.paths).load()) == names
+
+
+def test_test_names_the_credential_as_its_siblings_do(recovery: Recovery) -> None:
+    recovery.add_credential()
+    said = "OK - mail logs in to mail1: Debian GNU/Linux 12, systemd, sudo works\n"
+    for arguments in (("mail", "--machine", "mail1"), ("--machine", "mail1", "--credential", "mail")):
+        assert recovery("credentials", "test", *arguments) == Ran(0, said, "")
+    wrong = "imap4-recovery credentials test: name one credential, as in: credentials test mail\n"
+    for names in ([], ["mail", "--credential", "other"]):
+        assert recovery("credentials", "test", "--machine", "mail1", *names) == Ran(3, "", wrong)
+
+
+def test_a_command_has_no_options_but_its_own(recovery: Recovery) -> None:
+    """The history's have none of the store's, and the store's none of the history's."""
+    for command, has, has_not in (
+        (("history", "list"), "--state-folder", "--credentials"),
+        (("credentials", "list"), "--credentials", "--state-folder"),
+    ):
+        text = recovery(*command, "--help").out
+        assert has in text
+        assert has_not not in text
