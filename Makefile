@@ -6,12 +6,12 @@ export PYTHON
 
 # What the tests start. Each is run from a private configuration, never as a service.
 DEBIAN_PACKAGES := dovecot-imapd mailutils-imap4d dnsmasq-base iproute2 nftables openssl \
-	openssh-client sudo debootstrap systemd-container util-linux busybox samba samba-common-bin \
+	openssh-client sudo debootstrap systemd-container util-linux busybox zsh fish samba samba-common-bin \
 	nagios4-core nagios4-cgi icinga2-bin chromium \
 	icingaweb2-module-director icingacli postgresql php-pgsql \
 	wine gcc-mingw-w64-x86-64
 
-.PHONY: demo demo-nagios demo-recovery unit test test-kerberos lint check-install pyz bench bench-recovery soak docs clean
+.PHONY: demo demo-nagios demo-recovery unit test test-kerberos lint check-install pyz completion bench bench-recovery soak docs clean
 
 # The first stamp is what a user needs, the second adds what a developer needs.
 $(VENV)/.run: setup.cfg pyproject.toml
@@ -61,6 +61,10 @@ pyz:
 	@work=$$(mktemp -d) && trap 'rm -rf "$$work"' EXIT && \
 	tools/make-venv "$$work/venv" 'nagiosplugin>=1.3.2' 'idna>=3.3' && "$$work/venv/bin/python" -B tools/pyz.py check_imap4.pyz
 	@echo "check_imap4.pyz is ready: put it into the plugin directory"
+
+completion: $(VENV)/.dev
+	@$(BIN)/python tools/completion.py build/completion
+	@echo "build/completion has a folder for each of bash, zsh and fish: see contrib/README.md"
 
 docs: $(VENV)/.dev
 	$(BIN)/python tools/verdicts.py

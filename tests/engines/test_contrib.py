@@ -8,9 +8,6 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
-
-from imap4.monitor.cli import main
 from imap4.monitor.engines.command_lines import Programs
 from imap4.monitor.engines.icinga2 import objects as icinga2
 from recovery.platforms.systemd import Systemd
@@ -113,28 +110,6 @@ def test_systemd_takes_the_units_of_records_and_reports(tmp_path: Path) -> None:
         [program, "verify", "--man=no", *units], capture_output=True, text=True, timeout=60
     )
     assert (ended.returncode, [line for line in ended.stderr.splitlines() if "imap4" in line]) == (0, [])
-
-
-def _completed(*words: str) -> list[str]:
-    """What bash offers for the last word."""
-    script = (
-        f"source {CONTRIB}/completion/imap4-monitor.bash\n"
-        'COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))\n_imap4_monitor\nprintf "%s\\n" "${COMPREPLY[@]}"\n'
-    )
-    ended = subprocess.run(["bash", "-c", script, "bash", *words], capture_output=True, text=True, timeout=30)
-    assert ended.stderr == ""
-    return ended.stdout.split()
-
-
-def test_bash_completes_commands_engines_and_options(capsys: pytest.CaptureFixture[str]) -> None:
-    assert _completed("imap4-monitor", "v") == ["validate"]
-    assert _completed("imap4-monitor", "render", "") == ["nagios", "naemon", "icinga2"]
-    assert _completed("imap4-monitor", "simulate", "f", "--format", "j") == ["json"]
-    for command in ("simulate", "new", "render", "doctor", "comment", "list", "status", "activity", "report"):
-        with pytest.raises(SystemExit):
-            main([command, "--help"])
-        meant = set(re.findall(r"--[a-z-]+", capsys.readouterr().out))
-        assert meant <= set(_completed("imap4-monitor", command, "-")) | {"--help"}, command
 
 
 def test_the_dashboard_is_json_and_reads_what_the_writer_writes() -> None:
