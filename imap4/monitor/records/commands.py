@@ -81,7 +81,7 @@ def _collect(options: argparse.Namespace) -> int:
     from imap4.monitor.records.rules import rules_of
 
     folders = options.folders or [RECORDS]
-    rules = rules_of(monitors_in(options.files))
+    rules = rules_of(monitors_in(options.files, options.store))
     done = collect(folders, options.store, rules, keep=options.keep, now=time.time())
     assert done is not None
     for trouble in done.troubles:

@@ -62,7 +62,7 @@ def places_of(options: argparse.Namespace) -> Places:
     given = list(options.files)
     if getattr(options, "file", None):
         given.append(options.file)
-    return Places(tuple(options.folders or [RECORDS]), options.store, monitors_in(given))
+    return Places(tuple(options.folders or [RECORDS]), options.store, monitors_in(given, options.store))
 
 
 def chosen(monitors: list[Monitor], patterns: Collection[str]) -> list[Monitor]:

@@ -102,8 +102,7 @@ def percent(share: Fraction | None, digits: int = 2) -> str:
     """``99.95 %``, rounded down, so that 100 % means that nothing was missing; a dash for None."""
     if share is None:
         return "-"
-    whole = share * 100 * 10**digits
-    number = whole.numerator // whole.denominator
+    number = share.numerator * 100 * 10**digits // share.denominator
     return f"{number // 10**digits}.{number % 10**digits:0{digits}} %" if digits else f"{number} %"
 
 
