@@ -11,7 +11,7 @@ DEBIAN_PACKAGES := dovecot-imapd mailutils-imap4d dnsmasq-base iproute2 nftables
 	icingaweb2-module-director icingacli postgresql php-pgsql \
 	wine gcc-mingw-w64-x86-64
 
-.PHONY: demo demo-nagios demo-recovery unit test test-kerberos lint check-install pyz completion bench bench-recovery soak docs clean
+.PHONY: demo demo-nagios demo-recovery unit test test-kerberos lint check-install pyz completion bench bench-recovery bench-reports soak docs clean
 
 # The first stamp is what a user needs, the second adds what a developer needs.
 $(VENV)/.run: setup.cfg pyproject.toml
@@ -89,6 +89,9 @@ soak: $(VENV)/.dev
 bench-recovery: $(VENV)/.dev
 	@tools/debian-packages debootstrap systemd-container util-linux openssh-client
 	$(BIN)/python benchmarks/restart_service.py
+
+bench-reports: $(VENV)/.dev
+	$(BIN)/python benchmarks/reports.py
 
 clean:
 	rm -rf $(VENV) build dist check_imap4.pyz *.egg-info

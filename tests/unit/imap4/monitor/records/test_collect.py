@@ -239,6 +239,7 @@ print(step - 1)
 """
 
 
+@pytest.mark.slow
 def test_a_collector_killed_at_any_step_loses_nothing_and_counts_nothing_twice(tmp_path: Path) -> None:
     """Killed before each of its changes in turn; what is seen then, and after the next, is what there was."""
     done = subprocess.run(

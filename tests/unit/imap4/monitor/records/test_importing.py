@@ -12,6 +12,8 @@ import pytest
 from tests.unit.imap4.monitor.conftest import Run
 from tests.unit.imap4.monitor.records.writing import NOON, series
 
+pytestmark = pytest.mark.slow
+
 DEFINITION = """
 [[monitor]]
 name = "Mail"

@@ -14,6 +14,8 @@ import pytest
 
 from tests.unit.imap4.monitor.records.writing import NOON, series
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[5]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +18,8 @@ from imap4.monitor.reports.counting.spans import Ruler, intersect, measure, subt
 from imap4.monitor.reports.model import Report, Sources, Wish, make
 from imap4.monitor.states import Delays, Position, Rules, advance
 from tests.unit.imap4.monitor.records.writing import NOON, line, write
+
+pytestmark = pytest.mark.slow
 
 RULES = Rules(Delays(60, 20, 30, 90), failures_per_alert=2, maximum_alerts=2)
 MONITOR = Monitor("Mail", "mail", "mail", rules=RULES, test_duration=5)

@@ -14,6 +14,8 @@ from imap4.monitor.records.collect import collect
 from tests.unit.imap4.monitor.conftest import Run
 from tests.unit.imap4.monitor.records.writing import KEEP, NOON, line, series, write
 
+pytestmark = pytest.mark.slow
+
 DEFINITION = """
 [defaults]
 contacts = ["admins", { name = "boss", alerts = "2" }]

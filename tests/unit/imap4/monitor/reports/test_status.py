@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+import pty
 import re
+import signal
+import struct
+import subprocess
+import sys
+import termios
 import time
 from pathlib import Path
 
@@ -14,6 +22,10 @@ from imap4.monitor.records.errors import RecordsError
 from imap4.monitor.reports import repairs
 from tests.unit.imap4.monitor.conftest import Run
 from tests.unit.imap4.monitor.records.writing import KEEP, line, write
+
+ROOT = Path(__file__).parents[5]
+
+pytestmark = pytest.mark.slow
 
 DEFINITION = """
 [defaults]
@@ -175,3 +187,37 @@ def test_a_history_that_is_none_is_said() -> None:
         repairs.parse('[{"event": 1}]', "x")
     with pytest.raises(RecordsError, match="/nowhere history list"):
         repairs.from_program("/nowhere")
+
+
+def test_watch_stays_on_a_terminal_until_it_is_enough(
+    imap4_monitor: Run, places: list[str], tmp_path: Path
+) -> None:
+    mine, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 120, 0, 0))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "imap4.monitor.cli", "status", "--watch", *places],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TERM": "xterm"},
+    )
+    os.close(theirs)
+    seen = ""
+    while "Disabled" not in seen:
+        seen += os.read(mine, 65536).decode("utf-8", "replace")
+    assert process.poll() is None
+    for word in ("Renamed", "Down", "No Data", "In Maintenance", "Avail. 24 h"):
+        assert word in seen
+    process.send_signal(signal.SIGINT)
+    while True:
+        try:
+            if not os.read(mine, 65536):
+                break
+        except OSError:  # a terminal whose other side is closed
+            break
+    assert process.wait(60) == 2
+    assert process.stderr is not None
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    os.close(mine)
