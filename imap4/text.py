@@ -82,6 +82,7 @@ def trouble_line(name: str, error: Exception) -> str:
     """What the plugin prints where the test could not be run for a reason that nobody foresaw."""
     import re
 
-    # OpenSSL's errors end with a place in Python's source.
-    what = re.sub(r" \(_ssl\.c:\d+\)", "", repr(error))
+    # Not its repr: that of a UnicodeError has all of the text, which may be a password. OpenSSL's errors end
+    # with a place in Python's source.
+    what = re.sub(r" \(_ssl\.c:\d+\)", "", f"{type(error).__name__}: {error}")
     return f"{name} UNKNOWN - the test could not be run: {clean(what, 200)}\n"

@@ -46,9 +46,11 @@ def name(text: str) -> str:
 
 
 def text(text: str) -> str:
-    """Anything but nothing."""
+    """Anything but nothing, in UTF-8, as a server is told it."""
     if not text or "\0" in text:
         raise argparse.ArgumentTypeError("it must not be empty or hold a NUL")
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise argparse.ArgumentTypeError(f"{shown(text)} is not UTF-8")
     return text
 
 

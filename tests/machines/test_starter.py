@@ -159,5 +159,5 @@ def test_plugin_whose_library_is_gone_is_unknown(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "imap4", tmp_path / "imap4", ignore=shutil.ignore_patterns("__pycache__"))
     command = [sys.executable, "-S", str(tmp_path / "check_imap4.py"), "-H", "127.0.0.1", "-p", "1"]
     done = subprocess.run(command, capture_output=True, text=True, env={"PYTHONDONTWRITEBYTECODE": "1"})
-    told = "IMAP4 UNKNOWN - the test could not be run: ModuleNotFoundError(No module named nagiosplugin)\n"
+    told = "IMAP4 UNKNOWN - the test could not be run: ModuleNotFoundError: No module named nagiosplugin\n"
     assert (done.returncode, done.stdout, done.stderr) == (3, told, "")

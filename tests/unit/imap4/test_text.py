@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ssl
 import unicodedata
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imap4.text import clean, said
+from imap4.text import clean, said, trouble_line
 
 FORBIDDEN = set("|<>$`'\"[]")
 
@@ -42,3 +44,17 @@ def test_cut_text_ends_with_dots() -> None:
 def test_nothing_said_leaves_no_colon() -> None:
     assert said("says BYE", "\r\n") == "says BYE"
     assert said("says BYE", "bye") == "says BYE: bye"
+
+
+def test_trouble_does_not_tell_the_text_that_could_not_be_encoded() -> None:
+    with pytest.raises(UnicodeEncodeError) as caught:
+        "user\udcff and a secret".encode()
+    assert trouble_line("IMAP4", caught.value) == (
+        "IMAP4 UNKNOWN - the test could not be run: UnicodeEncodeError: "
+        "utf-8 codec cant encode character /udcff in position 4: surrogates not allowed\n"
+    )
+
+
+def test_trouble_tells_no_place_in_a_source() -> None:
+    error = ssl.SSLError(1, "[SSL: NO_CIPHERS_AVAILABLE] no ciphers available (_ssl.c:1006)")
+    assert "_ssl" not in trouble_line("IMAP4", error)

@@ -138,6 +138,7 @@ WRONG = [
         "argument -D/--certificate: soon is no number of days, or two, such as 30 or 30,14" + SEE,
     ),
     (["-H", "x", "-S", "--login"], "--login needs --user" + SEE),
+    (["-H", "x", "--user", "a\udcffb"], "argument --user: a\\udcffb is not UTF-8" + SEE),
     (
         ["-H", "x", "-S", "--login", "--user", "u"],
         "--login needs one of --password-file and --password-fd" + SEE,
