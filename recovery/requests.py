@@ -62,6 +62,8 @@ class ProcessRequest:
     stdin: bytes = b""
     cwd: str | None = None
     success_exit_status: tuple[int, ...] = (0,)
+    command_line: str = ""
+    """Windows: what follows the program on its command line, exactly; "" where ``arguments`` say it."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,8 @@ class ProcessTemplate:
     stdin_file: str | None = None
     cwd: str | None = None
     success_exit_status: tuple[int, ...] = (0,)
+    command_line: str = ""
+    """Windows: what follows the program on its command line, exactly; "" where ``arguments`` say it."""
 
 
 ActionRequest = RestartRequest | RebootRequest | ProcessRequest

@@ -69,6 +69,9 @@ def run(
     summary, done = judge(result, request)
     story.proof = _ending(result)
     story.tell("process", summary)
+    for note in result.notes:
+        story.tell("process", note)
+    summary = "; ".join((summary, *result.notes)) if done else summary
     if not done:
         unknown = result.ended is Ended.LINK_LOST
         return story.end(Verdict.NOT_PROVEN if unknown else Verdict.FAILED, summary)
@@ -99,12 +102,15 @@ def _carry_out(link: Link, request: ProcessRequest, deadline: Deadline) -> Comma
 
         return run_process(
             link,
-            request.arguments,
+            (*request.arguments, request.command_line) if request.command_line else request.arguments,
             environment=request.environment,
             stdin=request.stdin,
             cwd=request.cwd,
             deadline=deadline,
+            raw=bool(request.command_line),
         )
+    if request.command_line:
+        raise UsageError("--command-line is for Windows; give the arguments after --")
     if bad := [status for status in request.success_exit_status if status > _LARGEST_ON_UNIX]:
         raise UsageError(f"--success-exit-status: {bad[0]} is not between 0 and 255")
     return link.run(
@@ -166,7 +172,9 @@ def _check(request: ProcessRequest) -> None:
         raise UsageError("external-process needs a command after --")
     if bad := [status for status in request.success_exit_status if not 0 <= status <= _LARGEST]:
         raise UsageError(f"--success-exit-status: {bad[0]} is not an exit status")
+    if request.command_line and len(request.arguments) > 1:
+        raise UsageError("--command-line has the arguments: give only the program after --")
 
 
 def _shown(request: ProcessRequest) -> str:
-    return shlex.join(request.arguments)
+    return f"{shlex.join(request.arguments)} {request.command_line}".rstrip()

@@ -16,7 +16,8 @@ from recovery.machines.interface import Machines
 from recovery.requests import OutputOptions, ProcessTemplate, RebootRequest, RecoveryRequest, RestartRequest
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
-_SERVICE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9:_.@\\$ -]{0,255}", re.ASCII)
+_SERVICE = re.compile(r"[^\s/-][^/]{0,255}")
+"""Names of Windows may hold nearly everything; each platform looks closer."""
 
 _ENDING = """\
 exit codes: 0 done and proven, or skipped; 1 done but not proven; 2 failed; 3 wrong options or a bad file.
@@ -100,6 +101,12 @@ def _add_process(commands: Any) -> None:
         metavar="LIST",
         help="exit statuses that are success, such as 0,3 (0)",
     )
+    process.add_argument(
+        "--command-line",
+        default="",
+        metavar="TEXT",
+        help="Windows: what follows the program on its command line, as it is; no tokens are filled in",
+    )
     process.set_defaults(subject=_process_subject, work=_process)
 
 
@@ -179,6 +186,7 @@ def _process(options: argparse.Namespace) -> ProcessTemplate:
         options.stdin_file,
         options.cwd,
         options.success_exit_status,
+        options.command_line,
     )
 
 
@@ -190,7 +198,7 @@ def _process_subject(options: argparse.Namespace) -> str:
 
 
 def _service(text: str) -> str:
-    if not _SERVICE.fullmatch(text):
+    if not _SERVICE.fullmatch(text) or not text.isprintable():
         raise UsageError(f"{text!r} is no service's name")
     return text
 

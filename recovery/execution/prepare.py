@@ -32,6 +32,8 @@ def prepare(request: RecoveryRequest) -> ActionRequest:
         _read_stdin(work.stdin_file) if work.stdin_file else b"",
         work.cwd,
         work.success_exit_status,
+        # Nothing is filled in there: what reads it is the program's own affair, and it might read code.
+        work.command_line,
     )
 
 

@@ -33,7 +33,6 @@ function New-Native {
             @('kernel32.dll', 'IsProcessInJob', [int], @($handle, $handle, [int[]])),
             @('kernel32.dll', 'CreateJobObjectW', $handle, @($handle, $handle)),
             @('kernel32.dll', 'AssignProcessToJobObject', [int], @($handle, $handle)),
-            @('kernel32.dll', 'TerminateJobObject', [int], @($handle, $number)),
             @('kernel32.dll', 'SetInformationJobObject', [int], @($handle, [int], $bytes, $number)),
             @('kernel32.dll', 'QueryInformationJobObject', [int],
                 @($handle, [int], $bytes, $number, $numbers)))) {

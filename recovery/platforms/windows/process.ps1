@@ -70,7 +70,7 @@ try { [Console]::OutputEncoding = New-Object System.Text.UTF8Encoding $false } c
 $process = New-Object System.Diagnostics.Process
 $process.StartInfo = $info
 $watch = [Diagnostics.Stopwatch]::StartNew()
-$job = New-Job
+$job = Enter-Job
 try {
     [void] $process.Start()
 } catch {
@@ -78,8 +78,6 @@ try {
     while ($cause.InnerException) { $cause = $cause.InnerException }
     return @{ ended = 'not started'; error = [string] $cause.Message }
 }
-# What it starts in its very first moment is found by its parent's number instead.
-$held = Add-ToJob $job $process
 $number = [int] $process.Id
 $readers = @((New-Reader $process.StandardOutput.BaseStream), (New-Reader $process.StandardError.BaseStream))
 $entry = $process.StandardInput.BaseStream
@@ -87,7 +85,6 @@ $writing = $entry.WriteAsync($Bytes, 0, $Bytes.Length)
 $entryOpen = $true
 $ended = 'exited'
 $grace = -1
-$family = @()
 while ($true) {
     $news = $false
     foreach ($reader in $readers) { while (Step-Reader $reader) { $news = $true } }
@@ -103,11 +100,8 @@ while ($true) {
         if (-not $news -and $watch.ElapsedMilliseconds -ge $grace -or (Get-Spent) -ge $limit) { break }
     } elseif ((Get-Spent) -ge $limit) {
         $ended = 'timed out'
-        $family = @(Get-Family $number (Get-ProcessTable))
-        if ($held) { Stop-Members $job }
-        try { $process.Kill() } catch { $null = $_ }
-        foreach ($one in $family) { [void] (Stop-OneProcess $one.number $one.began) }
-        if (-not $process.WaitForExit($ending)) { $ended = 'unstoppable' }
+        $remaining = @(Stop-Members $job $number ($limit + $ending))
+        if ($remaining.Count -gt 0 -or -not $process.WaitForExit(100)) { $ended = 'unstoppable' }
         $grace = $watch.ElapsedMilliseconds + 300
         while ($watch.ElapsedMilliseconds -lt $grace -and -not ($readers[0].ended -and $readers[1].ended)) {
             foreach ($reader in $readers) { while (Step-Reader $reader) { $null = $reader } }
@@ -123,17 +117,9 @@ while ($true) {
 }
 $status = $null
 if ($process.HasExited) { $status = [int] $process.ExitCode }
-$left = 0
-if ($ended -eq 'exited') {
-    if ($held) { $left = Get-JobCount $job }
-    # What it left running on purpose is not ours to end.
-    if ($job -ne $none) { Set-JobEnd $job $false }
-} else {
-    $processes = Get-ProcessTable
-    foreach ($one in $family) {
-        if ($processes.ContainsKey($one.number) -and $processes[$one.number].began -eq $one.began) { $left++; $ended = 'unstoppable' }
-    }
-}
+$left = @(Get-Member $job).Count
+# What it left running on purpose is not ours to end.
+if ($ended -eq 'exited' -and $job -ne $none) { Set-JobEnd $job $false }
 @{
     ended = $ended
     status = $status

@@ -70,6 +70,8 @@ class PowerShellTransport:
     language: str = "powershell"
     script_seconds: float | None = None
     """What the script itself has, however much time there is around it; None is as over WinRM."""
+    program_seconds: float | None = None
+    """The same for a program that it runs."""
     variables: Mapping[str, str] = field(default_factory=dict)
     started: list[subprocess.Popen[bytes]] = field(default_factory=list)
     """Every PowerShell so far, the running one last."""
@@ -96,6 +98,8 @@ class PowerShellTransport:
         budget, nonce, began = Budget.of(deadline.left), "nonce0123456789", time.monotonic()
         if self.script_seconds is not None:
             budget = replace(budget, script=min(self.script_seconds, budget.script))
+        if self.program_seconds is not None:
+            budget = replace(budget, program=min(self.program_seconds, budget.program))
         lines = winrm_script.task(
             nonce, script, arguments, stdin, {**(environment or {}), **self.variables}, budget
         )
@@ -128,6 +132,17 @@ class PowerShellTransport:
             process.kill()
             errors.seek(0)
             return out, errors.read(), process.wait()
+
+    def begin(self, name: str, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
+        """Start a script and leave it to itself; its answer is whoever waits for it's."""
+        lines = winrm_script.task("nonce", whole(name), arguments, b"", {}, Budget.of(300))
+        with Path(os.devnull).open("wb") as errors:
+            process = self.start(errors)
+        assert process.stdin is not None
+        process.stdin.write(lines)
+        process.stdin.close()
+        process.stdin = None
+        return process
 
     def start(self, errors: IO[bytes]) -> subprocess.Popen[bytes]:
         """PowerShell with the bootstrap, which waits for its task."""

@@ -14,10 +14,12 @@ from tests.machines.winrm.windows import Windows
 # What the run calls on Windows, as far as it calls it.
 PROGRAMS = {
     "cmd.exe": """
-case $2 in
+case ${2:-$1} in
     "exit 3010") exit 3010 ;;
     "echo out& echo err>&2") echo out; echo err >&2 ;;
     "echo %IMAP4_TEST%") echo "$IMAP4_TEST" ;;
+    "echo Gerät") echo Gerät ;;
+    '/c echo "a b"c') echo '"a b"c' ;;
     "del "*) rm -f "${2#del }" ;;
 esac
 """,
@@ -53,7 +55,7 @@ def test_the_run_goes_through_and_reports(
     )
     assert done.returncode == 0, done.stdout + done.stderr
     found = [line for line in done.stdout.splitlines() if line.startswith(("ok ", "BAD", "#"))]
-    assert len([line for line in found if line.startswith("ok ")]) == 18
+    assert len([line for line in found if line.startswith("ok ")]) == 24
     assert found[-1] == "# All as expected"
     assert host.site.password not in done.stdout
     assert not (folder / "arguments.exe").exists()

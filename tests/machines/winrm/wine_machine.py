@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from recovery.transports.winrm import script as winrm_script
 from tests.machines.winrm.lanes import PowerShellTransport
+from tests.machines.winrm.shells import Process
 
 SOURCES = Path(__file__).parent / "wine"
 COMPILER = "x86_64-w64-mingw32-gcc"
@@ -27,6 +29,8 @@ class WineMachine:
     programs: Path
     program: str = ""
     """Where this PowerShell is, as Windows says it."""
+    keeper: subprocess.Popen[bytes] | None = None
+    """A Wine program that runs all the time: without one, Wine's services end between two calls."""
     names: list[str] = field(default_factory=list)
     """The services that were made."""
 
@@ -48,16 +52,21 @@ class WineMachine:
     def drive(self) -> Path:
         return self.prefix / "drive_c"
 
-    def transport(self, *, job: int | None = None, seconds: float | None = None) -> PowerShellTransport:
+    def transport(
+        self, *, job: int | None = None, seconds: float | None = None, program: float | None = None
+    ) -> PowerShellTransport:
         """Scripts run in PowerShell for Windows, as over WinRM.
 
         Args:
             job: in a job object that ends with its launcher, as WinRM's shells are; 1 where what is in it
                 may leave it. None is no job.
             seconds: what a script has for itself; None is as over WinRM.
+            program: the same for a program that a script runs.
         """
         if job is None:
-            return PowerShellTransport([self.pwsh], self.environment, script_seconds=seconds)
+            return PowerShellTransport(
+                [self.pwsh], self.environment, script_seconds=seconds, program_seconds=program
+            )
         return PowerShellTransport(["wine", "C:\\launch.exe", str(job), self.program], self.environment)
 
     def control(self, *words: str) -> str:
@@ -140,6 +149,52 @@ class WineMachine:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(number, signal.SIGKILL)
 
+    def boot(self) -> None:
+        """Start Wine, and keep it."""
+        self.keeper = subprocess.Popen(
+            ["wine", "C:\\control.exe", "wait"],
+            env=self.environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        assert self.keeper.stdout is not None
+        assert self.keeper.stdout.readline().strip() == b"here"
+
+    def shut_down(self) -> None:
+        """End every program of this prefix, and its wineserver; volatile keys of the registry go with it."""
+        subprocess.run(["wineserver", "-k"], env=self.environment, timeout=60)
+        if self.keeper is not None:
+            self.keeper.wait(60)
+            for stream in (self.keeper.stdin, self.keeper.stdout):
+                if stream:
+                    stream.close()
+        subprocess.run(["wineserver", "-w"], env=self.environment, timeout=60)
+
+    def __call__(self, line: str, process: Process) -> int:
+        """A command line in a shell of this machine, as an endpoint runs it."""
+        program, *words = line.split(" ")
+        assert program == winrm_script.command_line()[0]
+        with subprocess.Popen(
+            [self.pwsh, *words],
+            env=self.environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        ) as started:
+            assert started.stdin is not None
+            with contextlib.suppress(BrokenPipeError):
+                started.stdin.write(process.read_stdin())
+                started.stdin.close()
+            reader = threading.Thread(target=_copy, args=(started, process), daemon=True)
+            reader.start()
+            while started.poll() is None:
+                if process.wait(0.05):
+                    started.kill()
+            # A child that is left behind may hold the stream open.
+            reader.join(2)
+            return started.returncode
+
     def clean(self) -> None:
         """Take away the services of one test, however they hang."""
         for name in self.names:
@@ -186,22 +241,15 @@ def wine_machine(folder: Path, pwsh: str) -> Iterator[WineMachine]:
     system = machine.drive / "windows" / "system32" / "shutdown.exe"
     system.unlink(missing_ok=True)
     system.write_bytes((programs / "shutdown.exe").read_bytes())
-    # While one Wine program runs, Wine's services stay.
-    keeper = subprocess.Popen(
-        ["wine", "C:\\control.exe", "wait"],
-        env=machine.environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    )
+    machine.boot()
     try:
-        assert keeper.stdout is not None
-        assert keeper.stdout.readline().strip() == b"here"
         yield machine
     finally:
-        subprocess.run(["wineserver", "-k"], env=machine.environment, timeout=60)
-        keeper.wait(60)
-        subprocess.run(["wineserver", "-w"], env=machine.environment, timeout=60)
-        for stream in (keeper.stdin, keeper.stdout):
-            if stream:
-                stream.close()
+        machine.shut_down()
+
+
+def _copy(started: subprocess.Popen[bytes], process: Process) -> None:
+    assert started.stdout is not None
+    with contextlib.suppress(ValueError, OSError):
+        while piece := os.read(started.stdout.fileno(), 1 << 16):
+            process.write("stdout", piece)

@@ -1,9 +1,7 @@
 # A program and its children: without jobs there is the family by parents' numbers alone, from /proc.
-function New-Job { 'none' }
+function Enter-Job { $none }
 function Set-JobEnd($job, [bool] $ends) { $null = $job, $ends }
-function Add-ToJob($job, $process) { $null = $job, $process; $false }
-function Get-JobCount($job) { $null = $job; 0 }
-function Stop-Members($job) { $null = $job }
+function Get-Member($job) { $null = $job }
 function Get-ProcessTable {
     $table = @{}
     foreach ($one in [Diagnostics.Process]::GetProcesses()) {
@@ -14,7 +12,9 @@ function Get-ProcessTable {
     }
     $table
 }
-function Stop-OneProcess([int] $number, [long] $began) {
-    try { [Diagnostics.Process]::GetProcessById($number).Kill() } catch { $null = $_ }
-    ''
+function Stop-Members($job, [int] $number, [long] $until) {
+    $null = $job, $until
+    foreach ($one in @(Get-Family $number (Get-ProcessTable) | ForEach-Object { $_.number }) + $number) {
+        try { [Diagnostics.Process]::GetProcessById($one).Kill() } catch { $null = $_ }
+    }
 }

@@ -149,6 +149,7 @@ def test_the_requests_reach_the_machine_as_they_were_given(host: Recovery) -> No
                 "stdin": "b'in\\x00put'",
                 "cwd": "/srv",
                 "success_exit_status": [0, 3],
+                "command_line": "",
             },
             None,
         ),
@@ -482,7 +483,7 @@ def test_a_machines_text_cannot_break_the_line(host: Recovery) -> None:
         ((*RESTART, "--port", "70000"), "argument --port: '70000' is not a port from 1 to 65535"),
         ((*RESTART, "--verify", "a 'b"), 'argument --verify: "a \'b": No closing quotation'),
         ((*RESTART, "--service", "-x"), "argument --service: expected at least one argument"),
-        ((*RESTART, "--service", "a;b"), "argument --service: 'a;b' is no service's name"),
+        ((*RESTART, "--service", "a/b"), "argument --service: 'a/b' is no service's name"),
         ((*RESTART, "--alert", "2"), "imap4-recovery: the event has no state: give --state"),
         (
             (*RESTART, "--event", "nagios"),

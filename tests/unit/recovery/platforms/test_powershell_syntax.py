@@ -63,6 +63,6 @@ def test_a_broken_script_would_be_found(path: Path) -> None:
 def test_commands_in_the_documentation_are_powershell() -> None:
     text = (Path(recovery.__file__).parents[1] / "docs" / "windows.md").read_text("utf-8")
     blocks = re.findall(r"^```powershell\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    assert len(blocks) == 3
+    assert len(blocks) == 2
     for block in blocks:
         assert findings(block) == []
