@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from dataclasses import fields, replace
 from typing import Any
 
@@ -212,6 +213,10 @@ def list_all(options: argparse.Namespace, machines: Machines) -> int:
     for one in found:
         where, what_for = ",".join(one.machines) or "none", ",".join(one.actions) or "none"
         print(f"{one.name}: {one.account}, {one.method}, machines {where}, actions {what_for}")
+    if not found:
+        path = paths_of(options).credentials
+        how = "make one with: imap4-recovery credentials add NAME --account ACCOUNT ..."
+        print(f"imap4-recovery: no credential in {path} yet; {how}", file=sys.stderr)
     return 0
 
 

@@ -77,7 +77,7 @@ EXAMPLES = {
     ),
     "imap4-recovery history list": (
         "imap4-recovery history list",
-        "imap4-recovery history list --machine mail1.example.org --all --json",
+        "imap4-recovery history list --machine mail1.example.org --since 7d --action restart-service",
     ),
     "imap4-recovery history show": (
         "imap4-recovery history show 42",

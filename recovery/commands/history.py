@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
 from typing import Any
 
 from imap4.durations import seconds, spell
 from recovery.commands.parsing import Parser, add_files, kind, number, paths_of
+from recovery.credentials.restrictions import ACTIONS
 from recovery.errors import RecoveryError, UsageError
 from recovery.execution.output import warn
 from recovery.execution.progress import clean
@@ -30,6 +32,10 @@ def add_parser(commands: Any) -> None:
     group = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
     listing = group.add_parser("list", help="one line for each entry, the newest last")
     listing.add_argument("--machine", metavar="NAME", help="only this machine's, by name or address")
+    listing.add_argument("--action", choices=ACTIONS, help="only this action's")
+    listing.add_argument(
+        "--since", type=kind(seconds), metavar="TIME", help="only those asked for in this time up to now: 7d"
+    )
     listing.add_argument("--last", type=number, default=50, metavar="N", help="only the last N (50)")
     listing.add_argument("--all", action="store_true", help="all of them")
     listing.add_argument("--json", action="store_true", help="print JSON")
@@ -56,7 +62,11 @@ def list_entries(options: argparse.Namespace, machines: Machines) -> int:
     with opened(paths_of(options).state) as history:
         history.find_interrupted()
         found = history_view.entries(
-            history, machine=options.machine, limit=None if options.all else options.last
+            history,
+            machine=options.machine,
+            action=options.action,
+            since=None if options.since is None else time.time() - options.since,
+            limit=None if options.all else options.last,
         )
     if options.json:
         print(json.dumps([entry.as_dict() for entry in found], indent=2, ensure_ascii=False))
@@ -64,6 +74,10 @@ def list_entries(options: argparse.Namespace, machines: Machines) -> int:
     for entry in found:
         # A server's greeting may be in it: no control character of it reaches the terminal.
         print(clean(line_of(entry)))
+    if not found:
+        chosen = options.machine or options.action or options.since is not None
+        hint = "none of these; imap4-recovery history list --all has every one" if chosen else "none yet"
+        print(f"imap4-recovery: no recovery in {paths_of(options).state}: {hint}", file=sys.stderr)
     return 0
 
 

@@ -52,15 +52,28 @@ class Entry:
         }
 
 
-def entries(history: History, *, machine: str | None = None, limit: int | None = None) -> list[Entry]:
+def entries(
+    history: History,
+    *,
+    machine: str | None = None,
+    action: str | None = None,
+    since: float | None = None,
+    limit: int | None = None,
+) -> list[Entry]:
     """The entries without their steps, the oldest first.
 
     Args:
         machine: only those of the machine with this name or address.
+        action: only those of this action.
+        since: only those asked for from this moment on, in seconds since the epoch.
         limit: only the last so many.
     """
-    where = "WHERE machine = ? OR address = ?" if machine else ""
-    values: tuple[object, ...] = (machine, machine) if machine else ()
+    wanted: list[tuple[str, tuple[object, ...]]] = []
+    wanted += [("(machine = ? OR address = ?)", (machine, machine))] if machine else []
+    wanted += [("action = ?", (action,))] if action else []
+    wanted += [("asked >= ?", (since,))] if since is not None else []
+    where = "WHERE " + " AND ".join(text for text, _ in wanted) if wanted else ""
+    values = tuple(value for _, some in wanted for value in some)
     with told(history.path):
         rows = history.database.execute(
             f"SELECT * FROM recoveries {where} ORDER BY id DESC LIMIT ?",  # noqa: S608 - our own words

@@ -550,7 +550,19 @@ def test_history_lists_and_shows(host: Recovery) -> None:
         f"{TITLE}: skipped: state OK is none of CRITICAL,DOWN",
     ]
     assert len(json.loads(host("history", "list", "--json", "--last", "1").out)) == 1
-    assert host("history", "list", "--machine", "mail2").out == ""
+    assert host("history", "list", "--machine", "mail2") == Ran(
+        0,
+        "",
+        f"imap4-recovery: no recovery in {host.paths.state}: none of these; "
+        "imap4-recovery history list --all has every one\n",
+    )
+    for chosen, count in (
+        (("--since", "1h"), 2),
+        (("--since", "0s"), 0),
+        (("--action", "restart-service", "--machine", "mail1"), 2),
+        (("--action", "reboot-server"), 0),
+    ):
+        assert len(host("history", "list", *chosen).out.splitlines()) == count
     shown = host("history", "show", "1").out.splitlines()
     assert "  proof: invocation changed" in shown
     assert "      0.5 s  restart: asked" in shown

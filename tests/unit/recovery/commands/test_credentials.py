@@ -298,3 +298,18 @@ def test_a_command_has_no_options_but_its_own(recovery: Recovery) -> None:
         text = recovery(*command, "--help").out
         assert has in text
         assert has_not not in text
+
+
+def test_an_empty_list_says_so_and_what_to_do(recovery: Recovery) -> None:
+    where = recovery.paths.credentials
+    assert recovery("credentials", "list") == Ran(
+        0,
+        "",
+        f"imap4-recovery: no credential in {where} yet; make one with: imap4-recovery credentials add NAME "
+        "--account ACCOUNT ...\n",
+    )
+    assert (
+        recovery("history", "list").err
+        == f"imap4-recovery: no recovery in {recovery.paths.state}: none yet\n"
+    )
+    assert recovery("credentials", "list", "--json") == Ran(0, "[]\n", "")
