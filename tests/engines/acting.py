@@ -142,7 +142,7 @@ class IcingaEyes:
 
     def set_period(self, host: str, service: str, period: str) -> None:
         """What CHANGE_SVC_NOTIFICATION_TIMEPERIOD does in Nagios, in all of a service's notifications."""
-        for name in ("imap4-recovery-1", "imap4-users-admins", "imap4-users-boss"):
+        for name in ("imap4-recovery-1", "imap4-user_groups-admins", "imap4-users-boss"):
             full = urllib.parse.quote(f"{host}!{service}!{name}", safe="")
             self._ask(f"{self._url}/objects/notifications/{full}", {"attrs": {"period": period}})
 

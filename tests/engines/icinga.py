@@ -100,6 +100,7 @@ def defines(folder: Path) -> list[str]:
         "InitRunDir": "run",
         "SpoolDir": "spool",
         "ConfigDir": "",
+        "ZonesDir": "zones.d",
     }
     return [f"{name}={folder / place}" for name, place in places.items()]
 

@@ -17,6 +17,8 @@ from tests.engines.recorder import Recorder
 
 # Up is far above the others: Icinga holds back what it once held back while a test is near by the Up delay.
 DELAYS = Delays(up=80, warn=3, down=4, lost=5)
+GROUP = ("admin", "deputy")
+"""The members of the group admins."""
 FORGETS, KEEPS = "nagios 4.4", "nagios 4.5"
 """Cores that forget a recovery that they may not send, and those that send it later."""
 SILENCERS = {
@@ -97,7 +99,7 @@ class Situation:
         late = False
         for number, (each, tellable) in enumerate(zip(self.positions(), self.tellable(), strict=True)):
             if each.alert:
-                people = ["admins", "boss"] if each.alert >= 2 else ["admins"]
+                people = [*GROUP, "boss"] if each.alert >= 2 else list(GROUP)
                 found += [Event(name, "PROBLEM", 0, number) for name in people]
                 told |= dict.fromkeys(people)
                 if each.alert <= 2:
@@ -175,7 +177,7 @@ def monitor(situation: Situation, number: int) -> Monitor:
         # Long enough for a check that waits until something has happened.
         test_duration=25,
         rules=situation.rules,
-        contacts=(Contact("admins"), Contact("boss", AlertRange(2))),
+        contacts=(Contact("admins", group=True), Contact("boss", AlertRange(2))),
         recovery=Recovery(
             machine="mail1",
             credential="root",

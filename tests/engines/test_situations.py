@@ -23,6 +23,7 @@ from tests.engines.conftest import ENGINES, stall
 from tests.engines.recorder import Recorder
 from tests.engines.situations import (
     FORGETS,
+    GROUP,
     KEEPS,
     SITUATIONS,
     Situation,
@@ -54,9 +55,12 @@ class Run:
         services = {each.host: each.service for each in self.monitors.values()}
         if self.is_nagios:
             nagios_core.make(folder)
-            for name in ("admins", "boss"):
+            for name in (*GROUP, "boss"):
                 line = f"{self.recorder.notify} {name} '$SERVICEDESC$' '$NOTIFICATIONTYPE$'"
                 nagios_core.contact(folder, name, line)
+            (folder / "objects" / "group.cfg").write_text(
+                f"define contactgroup {{\n    contactgroup_name admins\n    members {','.join(GROUP)}\n}}\n"
+            )
             write(folder / "objects", nagios.render(definition, programs, existing_hosts=True))
             self.engine = nagios_core.Nagios(folder)
         else:
@@ -66,8 +70,9 @@ class Run:
             )
             self.eyes = acting.IcingaEyes(api, "eyes")
             macros = '"$user.name$", "$service.name$", "$notification.type$"'
-            icinga.user(folder, "admins", f'command = [ "{self.recorder.notify}", {macros} ]')
-            (folder / "objects" / "b-boss.conf").write_text('object User "boss" { }\n')
+            icinga.user(folder, "boss", f'command = [ "{self.recorder.notify}", {macros} ]')
+            members = "".join(f'object User "{name}" {{ groups = [ "admins" ] }}\n' for name in GROUP)
+            (folder / "objects" / "b-group.conf").write_text('object UserGroup "admins" { }\n' + members)
             write(folder / "objects", icinga2.render(definition, programs, existing_hosts=True))
             self.engine = icinga.Icinga(folder)
         acting.write_hosts(folder, services, self.is_nagios)

@@ -124,6 +124,33 @@ FACTS = (
         "imap4-worker registers again", "Nagios 4.4.6",
     ),
     Fact(
+        "Nagios, Naemon", "Nagios up to 4.5.6, Naemon",
+        "a recovery counts as one more notification, and is forgotten where it may not be sent",
+        "the number rests where both ways of matching find the same people; the handler sends a custom one",
+        "Nagios 4.4.6, Naemon 1.5.2",
+    ),
+    Fact(
+        "Nagios", "4.5.7 and later",
+        "a recovery has the number of the last problem, is matched with one less, and is sent at the first "
+        "test that passes at which it may be",
+        "the handler leaves the number to the core until then", "Nagios 4.5.12",
+    ),
+    Fact(
+        "Nagios, Naemon", "all",
+        "a service that fails while its host is down is hard at attempt 1, and stays there",
+        "max_check_attempts is 1, and the handler counts", "Nagios 4.4.6 and 4.5.12, Naemon 1.5.2",
+    ),
+    Fact(
+        "Icinga 2", "all",
+        "what was kept back (downtime, acknowledgement, host, dependency, period) keeps back all that "
+        "follows, until no test is near by the Up delay",
+        "the event command clears it at every failing test and at the recovery", "2.13.6, 2.14.6",
+    ),
+    Fact(
+        "Icinga 2", "all", "a recovery while notifications are off is dropped",
+        "it is told with the next outage's, if there is one", "2.13.6, 2.14.6",
+    ),
+    Fact(
         "Icinga 2", "up to 2.13",
         "daemon -C always writes the objects to icinga2.debug; --dump-objects is unknown",
         "doctor does without it", "2.13.6",

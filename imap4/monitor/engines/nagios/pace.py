@@ -155,19 +155,19 @@ def commands(
         wrap: the alert whose number is given again and again, where alerts have no limit; 0 for none.
         length: the engine's interval_length, in seconds.
     """
-    changes = changes_interval(rules, duration)
     if told.ok:
-        return _recovered(rules, told, before, now, math.ceil(rules.delays.up / length) if changes else 0)
+        changed = changes_interval(rules, duration)
+        return _recovered(rules, told, before, now, math.ceil(rules.delays.up / length) if changed else 0)
     name = (told.host, told.service)
     count, alerts = counted(rules, told, before, wrap)
     found: list[Command] = []
     if count.rest != told.number:
         found.append(("SET_SVC_NOTIFICATION_NUMBER", *name, count.rest))
     found.append(("CHANGE_CUSTOM_SVC_VAR", *name, VARIABLE, str(count)))
-    if changes:
-        # For the next test: when this handler runs for it, the engine has placed the one after it.
-        soon = rules.due(count.failures + 1, count.since, alerts)
-        longest = rules.delay_after(count.failures + 1, alerts + soon) + math.ceil(duration)
+    # For the next test: when this handler runs for it, the engine has placed the one after it.
+    soon = rules.due(count.failures + 1, count.since, alerts)
+    longest = rules.delay_after(count.failures + 1, alerts + soon) + math.ceil(duration)
+    if longest > rules.delays.up:
         found.append(("CHANGE_NORMAL_SVC_CHECK_INTERVAL", *name, math.ceil(longest / length)))
     delay = rules.delay_after(count.failures, alerts)
     forced = count.failures == 1 and delay > rules.delays.up

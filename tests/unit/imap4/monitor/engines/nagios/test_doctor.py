@@ -57,6 +57,27 @@ def test_what_the_running_engine_has_is_looked_at_too(imap4_monitor: Run, tmp_pa
     assert "BAD  the host mail is not UP" in lines
 
 
+def test_what_somebody_has_switched_for_a_service_is_told(imap4_monitor: Run, tmp_path: Path) -> None:
+    service = (
+        "servicestatus {\n\thost_name=mail\n\tservice_description=Mail _Berlin_\n\tcurrent_state=0\n"
+        "\tevent_handler_enabled=%s\n\tnotifications_enabled=%s\n\tflap_detection_enabled=%s\n\t}\n"
+    )
+    (tmp_path / "nagios.cfg").write_text(f"status_file={tmp_path}/status.dat\n")
+
+    def told(*values: str) -> list[str]:
+        (tmp_path / "status.dat").write_text(service % values)
+        ended = imap4_monitor("doctor", "nagios", "--config", "nagios.cfg", "-f", str(GOLDEN))
+        begin = "BAD  the service Mail _Berlin_ on the host mail has "
+        return [line.removeprefix(begin) for line in ended.stdout.splitlines() if line.startswith(begin)]
+
+    assert told("0", "0", "1") == [
+        "event_handler_enabled=0",
+        "notifications_enabled=0",
+        "flap_detection_enabled=1",
+    ]
+    assert told("1", "1", "0") == []
+
+
 def test_an_engine_that_is_not_there_is_one_finding(imap4_monitor: Run) -> None:
     ended = imap4_monitor("doctor", "nagios", "--config", "/nonexistent")
     assert ended.stdout.splitlines()[0] == "BAD  /nonexistent cannot be read"

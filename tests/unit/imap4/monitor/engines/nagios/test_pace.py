@@ -48,22 +48,22 @@ def schedule(moment: int) -> tuple[str | int, ...]:
 @pytest.mark.parametrize(
     ("before", "said", "meant"),
     [
-        ("-", told(1), [var("7:1:0:1:1:9"), interval(30), schedule(1020)]),
-        ("7:1:0:1:1:8", told(2), [var("7:2:0:2:1:9"), interval(70), schedule(1020)]),
-        ("7:2:0:2:1:8", told(3), [number(4), var("7:3:3:4:1:9"), interval(70), schedule(1060)]),
-        ("7:3:3:4:1:8", told(5), [number(4), var("7:4:3:4:1:9"), interval(70), schedule(1060)]),
+        ("-", told(1), [var("7:1:0:1:1:9"), schedule(1020)]),
+        ("7:1:0:1:1:8", told(2), [var("7:2:0:2:1:9"), schedule(1020)]),
+        ("7:2:0:2:1:8", told(3), [number(4), var("7:3:3:4:1:9"), schedule(1060)]),
+        ("7:3:3:4:1:8", told(5), [number(4), var("7:4:3:4:1:9"), schedule(1060)]),
         ("7:4:3:4:1:8", told(5), [number(6), var("7:5:3:6:1:9"), interval(610), schedule(1060)]),
         ("7:5:3:6:1:8", told(7), [number(8), var("7:6:6:8:1:9"), interval(610), schedule(1600)]),
         ("7:6:6:8:1:8", told(9), [number(8), var("7:7:6:8:1:9"), interval(610), schedule(1600)]),
         # Nothing was sent: the test counts, and an alert that was due stays so.
-        ("-", told(0), [number(1), var("7:1:0:1:0:9"), interval(30), schedule(1020)]),
+        ("-", told(0), [number(1), var("7:1:0:1:0:9"), schedule(1020)]),
         ("7:5:3:6:1:9", told(6), [var("7:6:3:6:1:9"), interval(610), schedule(1060)]),
         ("7:6:3:6:1:9", told(6), [var("7:7:3:6:1:9"), interval(610), schedule(1060)]),
         # Handlers were off at the last recovery: what was kept is of another problem.
-        ("6:5:3:6:1:8", told(1), [var("7:1:0:1:1:9"), interval(30), schedule(1020)]),
+        ("6:5:3:6:1:8", told(1), [var("7:1:0:1:1:9"), schedule(1020)]),
         # The core had still to send a recovery: its number is not this problem's.
-        ("left", told(5), [number(1), var("7:1:0:1:0:9"), interval(30), schedule(1020)]),
-        ("nonsense; x", told(1), [var("7:1:0:1:1:9"), interval(30), schedule(1020)]),
+        ("left", told(5), [number(1), var("7:1:0:1:0:9"), schedule(1020)]),
+        ("nonsense; x", told(1), [var("7:1:0:1:1:9"), schedule(1020)]),
     ],
 )
 def test_a_failing_test_is_counted_and_sets_number_interval_and_delay(
@@ -109,7 +109,7 @@ def test_intervals_are_told_in_the_engines_units_rounded_up() -> None:
         made = commands(RULES, said, Count.read(before), 0.0, duration=10, length=60)
         return [each[3] for each in made if each[0] == "CHANGE_NORMAL_SVC_CHECK_INTERVAL"]
 
-    assert intervals(told(3), "7:2:0:2:1:8") == [2]  # 70 s
+    assert intervals(told(3), "7:2:0:2:1:8") == []  # 70 s are less than the engine's own interval
     assert intervals(told(7), "7:5:3:6:1:8") == [11]  # 610 s
     assert intervals(told(0, ok=True), "7:5:3:6:1:8") == [9]  # 500 s
 
@@ -120,6 +120,8 @@ def test_an_interval_that_is_long_enough_for_every_delay_is_left_alone() -> None
     for said in (told(1), told(2), told(7), told(0, ok=True)):
         names = {each[0] for each in commands(rules, said, Count(), 0.0, duration=10, length=60)}
         assert "CHANGE_NORMAL_SVC_CHECK_INTERVAL" not in names
+    # The next test may be Lost's, or the outage is over.
+    for said in (told(7), told(0, ok=True)):
         found = {each[0] for each in commands(rules, said, Count(), 0.0, duration=10.1, length=60)}
         assert "CHANGE_NORMAL_SVC_CHECK_INTERVAL" in found
 
@@ -175,7 +177,6 @@ def test_the_handler_writes_to_the_command_file(imap4_monitor: Run, pipe: Path) 
     assert [each.split("] ")[1] for each in lines] == [
         "SET_SVC_NOTIFICATION_NUMBER;h;Mail;4",
         "CHANGE_CUSTOM_SVC_VAR;h;Mail;IMAP4_COUNT;a-7:3:3:4:1:",
-        "CHANGE_NORMAL_SVC_CHECK_INTERVAL;h;Mail;70",
     ]
     begin, moment = last.split("] SCHEDULE_SVC_CHECK;h;Mail;")
     assert 59 <= int(moment) - int(begin[1:]) <= 62
