@@ -6,6 +6,8 @@ whether somebody changes a password at night while a backend is down.
 
 from __future__ import annotations
 
+import re
+
 from imap4.causes import Failed
 from imap4.check.echo import plain_response
 from imap4.check.protocol import Status, quoted
@@ -37,6 +39,8 @@ _WORDS = (
         "authenticated but not connected",
         "Exchange took the password but cannot reach the mailbox: see its database and server",
     ),
+    # Zimbra and others, without PRIVACYREQUIRED.
+    ("ssl", "the words ask for TLS: use --tls or --starttls"),
     ("too many", "the words tell of a limit, not of a wrong password"),
 )
 
@@ -66,8 +70,10 @@ def login_parts(user: str, password: str) -> list[bytes]:
 
 
 def cause_of(status: Status) -> str:
-    """The cause that a refusal's code means."""
-    return CAUSES.get(status.code, "login.refused")
+    """The cause that a refusal's code means; some servers put ``[ALERT]`` before the code that counts."""
+    codes = re.match(r"(?:\[[^\]]*\] ?)*", status.text)
+    known = (CAUSES.get(code.upper()) for code in re.findall(r"\[([^\] ]+)", codes[0] if codes else ""))
+    return next(filter(None, known), "login.refused")
 
 
 def hint_for(status: Status) -> str:

@@ -8,6 +8,7 @@ import socket
 
 from imap4.causes import CAUSES, Failed
 from imap4.deadline import Deadline
+from imap4.hostnames import NotAHost
 from imap4.resolver import resolve
 from recovery.errors import NameNotFound, NameNotResolved, UsageError
 from recovery.machines.netbios import is_netbios_name, lookup
@@ -45,8 +46,8 @@ def locate(machine: str, port: int | None, deadline: Deadline) -> Target:
         if not is_netbios_name(machine):
             raise NameNotFound(told) from None
         return Target(machine, lookup(machine, deadline), port)
-    except ValueError:
-        raise UsageError(f"{machine!r} is not the name of a machine") from None
+    except NotAHost as error:
+        raise UsageError(f"{machine!r} is not the name of a machine: {error}") from None
     except OSError as error:
         raise NameNotResolved(f"{machine}: this host could not ask for it: {error.strerror}") from None
     return Target(machine, _reachable(addresses, port or 22, deadline), port)

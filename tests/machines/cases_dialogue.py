@@ -211,6 +211,10 @@ LOGINS = (
         "TAG NO backend [UNAVAILABLE] is away",
         "login answered NO: backend (UNAVAILABLE) is away [login.refused]",
     ),
+    _refuses(
+        "TAG NO [ALERT] [UNAVAILABLE] away",
+        "login answered NO: (ALERT) (UNAVAILABLE) away [login.unavailable]",
+    ),
     critical(
         "takes no password without TLS",
         dialogue(

@@ -30,7 +30,9 @@ def test_name_is_resolved(monkeypatch: pytest.MonkeyPatch) -> None:
     assert target.address in {"127.0.0.1", "::1"}
 
 
-@pytest.mark.parametrize("machine", ["", "-oProxyCommand=x", "a b", "user@host", "a/b", "a\nb"])
+@pytest.mark.parametrize(
+    "machine", ["", "-oProxyCommand=x", "a b", "user@host", "a/b", "a\nb", "10.1", "0x7f.1", "010.0.0.1"]
+)
 def test_impossible_name_is_a_usage_error(machine: str) -> None:
     with pytest.raises(UsageError, match="is not the name of a machine"):
         locate(machine, None, Deadline(1))

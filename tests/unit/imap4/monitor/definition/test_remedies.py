@@ -110,6 +110,19 @@ def test_an_address_with_a_port_is_taken_apart(address: str, said: str) -> None:
     assert told('[[monitor]]\nname = "Mail"\n' + said.replace(" and ", "\n") + "\n") == []
 
 
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("127.0.0.010", ": an IPv4 address is four numbers up to 255, without leading zeros"),
+        ("2130706433", ": an IPv4 address is four numbers up to 255, without leading zeros"),
+        ("fe80::1", " needs its interface, as in fe80::1%eth0"),
+    ],
+)
+def test_an_address_that_is_none_is_told(address: str, said: str) -> None:
+    text = f'[[monitor]]\nname = "Mail"\naddress = "{address}"\n'
+    assert told(text) == [f'f:3: monitor "Mail": address: "{address}"{said}']
+
+
 def test_a_misspelt_table_of_monitors_has_a_line() -> None:
     found = told('# mine\n[[monitors]]\nname = "Mail"\n')
     assert found == ['f:2: monitors: is unknown; did you mean "monitor"?']
