@@ -114,7 +114,7 @@ def _warnings(options: argparse.Namespace, definition: Definition, site: Site) -
     for name, path in site.programs.named(definition.monitors, options.engine):
         why = installed.trouble(path, account)
         if why:
-            remedy = f"install it there, or give its path with {OPTIONS[name]}"
+            remedy = f"install it where the engine's user can run it, or give its path with {OPTIONS[name]}"
             yield f"{path} cannot be run: {why}; it is {name}: {remedy}"
     if not options.existing_hosts:
         yield from two_addresses(definition)

@@ -18,9 +18,16 @@ from pathlib import Path
 import trustme
 
 from imap4.deadline import Deadline
+from imap4.monitor.engines.facts import ICINGA2_DUMPS_ON_DEMAND
+from imap4.monitor.engines.icinga2.verifier import version_of
 from tests.engines.ending import end
 
-PROGRAM = shutil.which("icinga2", path="/usr/sbin:/usr/bin") or "/usr/sbin/icinga2"
+PROGRAM = (
+    os.environ.get("IMAP4_TEST_ICINGA2")
+    or shutil.which("icinga2", path="/usr/sbin:/usr/bin")
+    or "/usr/sbin/icinga2"
+)
+"""The engine; IMAP4_TEST_ICINGA2 puts another build in its place."""
 
 MAIN = """\
 include <itl>
@@ -68,14 +75,35 @@ class Api:
     """The file with the password, by user."""
 
 
-def api(folder: Path, users: dict[str, Sequence[str]]) -> Api:
-    """Switches the API on, with users and their permissions; passwords are made up."""
-    authority = trustme.CA()
-    certificate = authority.issue_cert("localhost", common_name="localhost")
+def _own_certificates(folder: Path, program: str) -> None:
+    """An authority and a certificate as the engine itself makes them."""
+    place = folder / "data" / "certs"
+    key, csr, certificate = (str(place / f"localhost.{end}") for end in ("key", "csr", "crt"))
+    for command in (
+        ("new-ca",),
+        ("new-cert", "--cn", "localhost", "--key", key, "--csr", csr),
+        ("sign-csr", "--csr", csr, "--cert", certificate),
+    ):
+        words = _arguments(folder, program, "pki", *command)
+        subprocess.run(words, check=True, capture_output=True, env=_environment(), timeout=60)
+    shutil.copy(folder / "data" / "ca" / "ca.crt", place / "ca.crt")
+
+
+def api(folder: Path, users: dict[str, Sequence[str]], program: str | None = None) -> Api:
+    """Switches the API on, with users and their permissions; passwords are made up.
+
+    Args:
+        program: the engine, if it is to make its certificates itself.
+    """
     folder_of = folder / "data" / "certs"
-    authority.cert_pem.write_to_path(folder_of / "ca.crt")
-    certificate.cert_chain_pems[0].write_to_path(folder_of / "localhost.crt")
-    certificate.private_key_pem.write_to_path(folder_of / "localhost.key")
+    if program:
+        _own_certificates(folder, program)
+    else:
+        authority = trustme.CA()
+        certificate = authority.issue_cert("localhost", common_name="localhost")
+        authority.cert_pem.write_to_path(folder_of / "ca.crt")
+        certificate.cert_chain_pems[0].write_to_path(folder_of / "localhost.crt")
+        certificate.private_key_pem.write_to_path(folder_of / "localhost.key")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     text = f'object ApiListener "api" {{\n  bind_host = "127.0.0.1"\n  bind_port = {port}\n}}\n'
@@ -105,8 +133,8 @@ def defines(folder: Path) -> list[str]:
     return [f"{name}={folder / place}" for name, place in places.items()]
 
 
-def _arguments(folder: Path, *command: str) -> list[str]:
-    return [PROGRAM, *command, *(part for each in defines(folder) for part in ("-D", each))]
+def _arguments(folder: Path, program: str, *command: str) -> list[str]:
+    return [program, *command, *(part for each in defines(folder) for part in ("-D", each))]
 
 
 def _environment() -> dict[str, str]:
@@ -117,10 +145,12 @@ def _environment() -> dict[str, str]:
     return {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", **mine}
 
 
-def verify(main: Path) -> subprocess.CompletedProcess[str]:
+def verify(main: Path, program: str = PROGRAM) -> subprocess.CompletedProcess[str]:
     """What the engine's own verifier says of the configuration; it writes its objects into a file."""
+    version = version_of(program)
+    dump = ["--dump-objects"] if version and version >= ICINGA2_DUMPS_ON_DEMAND else []
     return subprocess.run(
-        [*_arguments(main.parent, "daemon"), "-C", "-c", str(main)],
+        [*_arguments(main.parent, program, "daemon"), "-C", *dump, "-c", str(main)],
         capture_output=True,
         text=True,
         timeout=120,
@@ -144,8 +174,11 @@ def objects(folder: Path, kind: str) -> dict[str, dict[str, object]]:
 class Icinga:
     """A running engine."""
 
-    def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, environment: Mapping[str, str] | None = None, program: str = PROGRAM
+    ) -> None:
         self.folder = folder
+        self.program = program
         self._more = environment or {}
         self.command_file = folder / "icinga2.cmd"
         self._process: subprocess.Popen[bytes] | None = None
@@ -154,7 +187,7 @@ class Icinga:
         """Start, and wait until it tests."""
         seen = self.log().count("ConfigItem: Activated all objects")
         self._process = subprocess.Popen(
-            [*_arguments(self.folder, "daemon"), "-c", str(self.folder / "icinga2.conf")],
+            [*_arguments(self.folder, self.program, "daemon"), "-c", str(self.folder / "icinga2.conf")],
             stdin=subprocess.DEVNULL,
             stdout=(self.folder / "stdout").open("ab"),
             stderr=subprocess.STDOUT,

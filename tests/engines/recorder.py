@@ -8,16 +8,15 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 PYTHON = sys.executable
 TOP = Path(__file__).parents[2]
-PLUGIN = os.environ.get(
-    "IMAP4_TEST_PLUGIN", f"env PYTHONPATH={shlex.quote(str(TOP))} {shlex.quote(PYTHON)} -m check_imap4"
-)
-"""The check that the engines run; a command line, so that another one can be put in its place."""
+PLUGIN = os.environ.get("IMAP4_TEST_PLUGIN")
+"""Another check that the engines run, a command line."""
 
 
 @dataclass(frozen=True)
@@ -47,20 +46,32 @@ class Notice:
 class Recorder:
     """The wrapper scripts in a folder, and what they noted."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, python: str | None = None) -> None:
+        """
+        Args:
+            python: the interpreter of an engine that sees another system; it gets a copy of the code.
+        """
         self.folder = folder
+        self._python, self._top = python or PYTHON, TOP
         self.stall = 0.0
         """Seconds by which the machine was at worst late with what it should have done at once."""
         folder.mkdir(parents=True, exist_ok=True)
         self._tests = folder / "tests"
         self._notices = folder / "notices"
+        if python:
+            self._top = folder / "code"
+            for name in ("imap4", "recovery"):
+                shutil.copytree(TOP / name, self._top / name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copy(TOP / "check_imap4.py", self._top)
+        code, run = shlex.quote(str(self._top)), shlex.quote(self._python)
+        plugin = PLUGIN or f"env PYTHONPATH={code} {run} -m check_imap4"
         now = "now() { date +%s.%N; }\n"
         self.check = self._script(
             "check",
-            f'[ "$1" != --version ] || exec {PLUGIN} "$@"\n'
+            f'[ "$1" != --version ] || exec {plugin} "$@"\n'
             f'for each; do printf "%s\\0" "$each"; done > {shlex.quote(str(folder))}/arguments-"$4"\n'
             + now
-            + f'begin=$(now)\n{PLUGIN} "$@"\nstatus=$?\n'
+            + f'begin=$(now)\n{plugin} "$@"\nstatus=$?\n'
             f'printf "%s %s %s %s\\n" "$4" "$begin" "$(now)" "$status" >> {shlex.quote(str(self._tests))}\n'
             "exit $status\n",
         )
@@ -72,7 +83,7 @@ class Recorder:
             "os.write(f,line.encode())\n"
         )
         (folder / "note.py").write_text(note)
-        self._note = f"exec {shlex.quote(PYTHON)} -IS {shlex.quote(str(folder / 'note.py'))}"
+        self._note = f"exec {run} -IS {shlex.quote(str(folder / 'note.py'))}"
         self.notify = self._script("notify", f'{self._note} "$@" 0\n')
         names = ("SERVICEDESC", "NOTIFICATIONTYPE", "ALERT")
         told = " ".join(f'"${{NAGIOS_{name}}}${{ICINGA_{name}}}"' for name in names)
@@ -85,7 +96,8 @@ class Recorder:
     def program(self, name: str, module: str) -> str:
         """A command of this checkout, installed or not; its path."""
         return self._script(
-            name, f'PYTHONPATH={shlex.quote(str(TOP))} exec {shlex.quote(PYTHON)} -m {module} "$@"\n'
+            name,
+            f'PYTHONPATH={shlex.quote(str(self._top))} exec {shlex.quote(self._python)} -m {module} "$@"\n',
         )
 
     def _script(self, name: str, text: str) -> str:

@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import os
+import pwd
 from itertools import pairwise
 
 import pytest
@@ -94,7 +97,9 @@ def test_a_restart_in_the_middle_of_an_outage_loses_neither_count_nor_alerts(res
     scenario.check_notices(restarted.recorder)
 
 
-def test_the_doctor_finds_nothing_wrong_with_a_right_engine(run: Run) -> None:
+def test_the_doctor_finds_nothing_wrong_with_a_right_engine(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monitors = [each.monitor for each in run.scenarios.values()]
     programs = Programs(command_file=str(run.engine.command_file))
     if run.is_nagios:
@@ -103,6 +108,9 @@ def test_the_doctor_finds_nothing_wrong_with_a_right_engine(run: Run) -> None:
     else:
         config = run.engine.folder / "icinga2.conf"
         places = icinga.defines(run.engine.folder)
+        # As whom the engine runs here, and a program that is not where a person would have it.
+        monkeypatch.setenv("ICINGA2_USER", pwd.getpwuid(os.geteuid()).pw_name)
+        programs = dataclasses.replace(programs, recovery=run.recorder.recovery)
         found = list(doctor_icinga2.examine(str(config), programs, monitors, defines=places))
     assert [each for each in found if not each.ok] == []
     assert len(found) > len(monitors)

@@ -46,11 +46,32 @@ def beside(name: str, started: str | None = None) -> str:
 def trouble(path: str, user: pwd.struct_passwd | None = None) -> str | None:
     """Why a user (None: any but root) cannot run the program, from modes alone; None where nothing is seen.
 
+    Links and a script's interpreter are followed: a virtual environment's Python is often in somebody's home.
     Access lists and security modules are not looked at.
     """
-    program = Path(path)
-    if not program.is_absolute():
+    if not Path(path).is_absolute():
         return "is not an absolute path"
+    why = _blocked(Path(path), user) or _blocked(Path(path).resolve(), user)
+    if why or not Path(path).is_file():
+        return why or "is not a file"
+    interpreter = _interpreter(path)
+    if interpreter:
+        why = _blocked(Path(interpreter), user) or _blocked(Path(interpreter).resolve(), user)
+    return f"its interpreter {interpreter}: {why}" if why else None
+
+
+def _interpreter(script: str) -> str | None:
+    """The program after ``#!``; None where there is none that can be looked at."""
+    try:
+        with open(script, "rb") as file:
+            found = re.match(rb"#!\s*(/\S+)", file.readline(512))
+    except OSError:
+        return None
+    return os.fsdecode(found[1]) if found else None
+
+
+def _blocked(program: Path, user: pwd.struct_passwd | None) -> str | None:
+    """What is in the way to one file, and on the file itself."""
     groups = os.getgrouplist(user.pw_name, user.pw_gid) if user else []
     for folder in [*reversed(program.parents), program]:
         try:
@@ -68,7 +89,7 @@ def trouble(path: str, user: pwd.struct_passwd | None = None) -> str | None:
         if not may:
             who = user.pw_name if user else "the engine's user"
             return f"{who} may not {'run it' if folder == program else f'go through {folder}'}"
-    return None if os.path.isfile(program) else "is not a file"
+    return None
 
 
 def _account(user: str) -> pwd.struct_passwd | None:
@@ -76,6 +97,16 @@ def _account(user: str) -> pwd.struct_passwd | None:
         return pwd.getpwuid(int(user)) if user.isdigit() else pwd.getpwnam(user)
     except KeyError:
         return None
+
+
+def examine_user(user: str) -> Iterator[Finding]:
+    """Whether this runs as somebody who can tell what the engine's user may do; nothing where it does."""
+    me = pwd.getpwuid(os.geteuid()).pw_name
+    if os.geteuid() != 0 and user and me != user:
+        why = "what the engine may read, write and run was not tried as its user"
+        yield Finding(
+            False, f"this runs as {me}, and the engine as {user}", why, f"run it as {user}, or as root"
+        )
 
 
 def examine(option: str, name: str, path: str, user: str) -> Finding:
@@ -92,7 +123,7 @@ def examine(option: str, name: str, path: str, user: str) -> Finding:
         remedy = "create the user, or correct the engine's setting"
         return Finding(False, f"{path}: there is no user {user} to run it", "the engine runs as it", remedy)
     why = trouble(path, account)
-    remedy = f"install it there, or give its path with {option}"
+    remedy = f"install it, with a Python, where the engine's user can run it; or give its path with {option}"
     if why:
         return Finding(False, f"{path} cannot be run: {why}", f"it is {name}, which the engine runs", remedy)
     said = _version(path, account)
@@ -125,7 +156,7 @@ def _version(path: str, account: pwd.struct_passwd | None) -> str:
     except subprocess.TimeoutExpired:
         return f"nothing within {_PATIENCE:g} s"
     line = (ended.stdout.decode(errors="replace").strip().splitlines() or ["nothing"])[0]
-    return "".join(c if c.isprintable() else "?" for c in line)[:120]
+    return "".join(c if c.isprintable() else "?" for c in line)[:300]
 
 
 def _settings(unit: Path, folders: Iterable[str]) -> dict[str, str]:

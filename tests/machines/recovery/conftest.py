@@ -14,7 +14,8 @@ import pytest
 from imap4.deadline import Deadline
 from recovery.model import Credential, Secret, Target
 from recovery.transports.ssh.transport import SshTransport
-from tests.machines.recovery.machine import ADDRESS, Machine, as_root
+from tests.machines.debian import as_root
+from tests.machines.recovery.machine import ADDRESS, Machine
 
 
 def _why_not() -> str:

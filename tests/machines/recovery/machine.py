@@ -7,8 +7,6 @@ tree is made once by debootstrap and kept in the user's cache; each test session
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import hashlib
 import os
 import secrets
 import shutil
@@ -20,6 +18,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.machines.debian import as_root, cached_tree
+
 SUITE = "bookworm"
 PACKAGES = (
     "systemd,systemd-sysv,dbus,openssh-server,dovecot-imapd,sudo,procps,sysvinit-utils,lsb-base,"
@@ -28,31 +28,6 @@ PACKAGES = (
 ADDRESS = "127.0.0.9"
 REBOOT = 133  # what systemd-nspawn exits with when the machine asked for a reboot
 PROVISION = Path(__file__).with_name("provision.sh")
-
-
-def as_root(*command: str) -> list[str]:
-    """``command``, through sudo where we are not root."""
-    return list(command) if os.geteuid() == 0 else ["sudo", "-n", *command]
-
-
-def cached_tree() -> Path:
-    """The folder of a Debian tree that is ready to boot; made on first use (about a minute, 340 MB)."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "check_imap4"
-    cache.mkdir(parents=True, exist_ok=True)
-    tree = cache / f"debian-{SUITE}-{hashlib.sha256(PACKAGES.encode()).hexdigest()[:12]}"
-    with open(cache / "lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if tree.exists():
-            return tree
-        unfinished = tree.with_suffix(".new")
-        subprocess.run(as_root("rm", "-rf", str(unfinished)), check=True)
-        make = ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", SUITE, str(unfinished)]
-        done = subprocess.run(as_root(*make), capture_output=True, text=True)
-        assert done.returncode == 0, f"debootstrap failed: {done.stdout[-2000:]}{done.stderr[-2000:]}"
-        clean = 'rm -rf "$1"/var/cache/apt/archives/*.deb "$1"/var/lib/apt/lists/* "$1"/etc/ssh/ssh_host_*'
-        subprocess.run(as_root("sh", "-c", clean, "sh", str(unfinished)), check=True)
-        subprocess.run(as_root("mv", str(unfinished), str(tree)), check=True)
-    return tree
 
 
 def free_port() -> int:
@@ -95,7 +70,7 @@ class Machine:
     def build(self) -> None:
         """Copy the tree and give it keys, accounts and services."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        copy = ["cp", "-a", "--reflink=auto", str(cached_tree()), str(self.root)]
+        copy = ["cp", "-a", "--reflink=auto", str(cached_tree(SUITE, PACKAGES)), str(self.root)]
         subprocess.run(as_root(*copy), check=True)
         for name, passphrase in (("key", ""), ("key-locked", self.passphrase), ("host_key", "")):
             self._make_key(name, passphrase)

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.machines.recovery.machine import as_root, wait_for
+from tests.machines.debian import as_root
+from tests.machines.recovery.machine import wait_for
 
 ASK = """
 import sys

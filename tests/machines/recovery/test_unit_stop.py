@@ -14,8 +14,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.machines.debian import as_root
 from tests.machines.recovery.conftest import copy_code
-from tests.machines.recovery.machine import ADDRESS, Machine, as_root, wait_for
+from tests.machines.recovery.machine import ADDRESS, Machine, wait_for
 
 PLACE = "/opt/imap4"
 PATIENCE = 60

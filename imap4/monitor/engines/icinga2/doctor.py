@@ -1,87 +1,27 @@
 """Looks at an Icinga 2's configuration through its own verifier, and says what the monitors lack.
 
-Nothing is changed: ``icinga2 daemon -C`` reads the configuration and writes what it made of it to a
-folder of ours. Names and types are those of Icinga 2's manual, "Object Types" and "Features".
+Nothing is changed. Names and types are those of Icinga 2's manual, "Object Types" and "Features".
 """
 
 from __future__ import annotations
 
-import json
 import os
 import pwd
-import subprocess
-import tempfile
+import re
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from imap4.monitor.engines.command_lines import Programs
+from imap4.monitor.engines import facts, installed
+from imap4.monitor.engines.command_lines import OPTIONS, Programs
 from imap4.monitor.engines.icinga2 import foreign
+from imap4.monitor.engines.icinga2.verifier import Objects, dump, version_of
 from imap4.monitor.findings import Finding
 from imap4.monitor.model import Monitor
 
-Objects = dict[str, dict[str, dict[str, Any]]]
 # What an API user needs for recovery's comments and results, and nothing else.
 PERMISSIONS = ("actions/add-comment", "actions/process-check-result")
-
-
-def parse_objects(data: bytes) -> Objects:
-    """The objects in ``icinga2.debug`` (netstrings of JSON), by type and full name."""
-    found: Objects = {}
-    while data:
-        length, _, rest = data.partition(b":")
-        size = int(length)
-        record = json.loads(rest[:size])
-        properties = record["properties"]
-        found.setdefault(record["type"], {})[properties.get("__name", record["name"])] = properties
-        data = rest[size + 1 :]
-    return found
-
-
-def _node(folder: Path) -> str:
-    """The name of the node whose configuration was written to ``folder``; empty where it is not known."""
-    try:
-        data = (folder / "icinga2.vars").read_bytes()
-    except OSError:
-        return ""
-    while data:
-        length, _, rest = data.partition(b":")
-        record = json.loads(rest[: int(length)])
-        data = rest[int(length) + 1 :]
-        if record.get("name") == "NodeName":
-            return str(record.get("value", ""))
-    return ""
-
-
-def _dump(program: str, config: str, defines: Sequence[str], seconds: float) -> tuple[Objects | None, str]:
-    """The configuration's objects and the node's name, or None and what the verifier said."""
-    with tempfile.TemporaryDirectory(prefix="imap4-monitor-") as folder:
-        user = pwd.getpwuid(os.geteuid())
-        environment = {**os.environ, "ICINGA2_USER": user.pw_name, "LC_ALL": "C.UTF-8"}
-        if os.geteuid() == 0:
-            environment["ICINGA2_GROUP"] = "root"
-        command = [program, "daemon", "-C", "-c", config]
-        for define in (*defines, f"CacheDir={folder}"):
-            command += ["-D", define]
-        try:
-            ended = subprocess.run(
-                command,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                timeout=seconds,
-                env=environment,
-            )
-        except OSError as error:
-            return None, f"{program}: {error.strerror}"
-        except subprocess.TimeoutExpired:
-            return None, f"{program} daemon -C took longer than {seconds:g} s"
-        dump = Path(folder) / "icinga2.debug"
-        if ended.returncode != 0 or not dump.exists():
-            critical = [line for line in ended.stdout.splitlines() if "critical/" in line]
-            return None, "; ".join(critical or ended.stdout.splitlines()[-1:])
-        return parse_objects(dump.read_bytes()), _node(Path(folder))
 
 
 def _application(objects: Objects) -> Iterator[Finding]:
@@ -165,7 +105,7 @@ def examine(
         seconds: how long it may take to read its configuration.
     """
     main = config or "/etc/icinga2/icinga2.conf"
-    objects, said = _dump(program, main, defines, seconds)
+    objects, said = dump(program, main, defines, seconds)
     valid = objects is not None
     yield Finding(
         valid,
@@ -175,8 +115,46 @@ def examine(
     )
     if objects is None:
         return
+    version = ".".join(map(str, version_of(program) or ()))
+    yield Finding(
+        bool(version), f"Icinga 2 is of version {version or 'unknown'}", "", "run icinga2 --version"
+    )
     yield from _application(objects)
     if any(monitor.recovery.actions for monitor in monitors) or not monitors:
         yield from _api(objects)
     yield from foreign.cluster(objects, said)
     yield from _monitors(objects, programs, monitors)
+    yield from _programs(objects, programs, monitors)
+
+
+def _programs(objects: Objects, programs: Programs, monitors: Sequence[Monitor]) -> Iterator[Finding]:
+    """The check as it was rendered; a repair's path is inside a function: the one that would be rendered."""
+    user = os.environ.get("ICINGA2_USER") or _init_user() or _packaged_user()
+    yield from installed.examine_user(user)
+    rendered = objects.get("CheckCommand", {}).get("imap4-monitor", {}).get("command")
+    for name, path in programs.named(monitors, facts.ICINGA2):
+        there = rendered[0] if name == "check_imap4" and isinstance(rendered, list) and rendered else path
+        yield installed.examine(OPTIONS[name], name, there, user)
+    yield from installed.examine_units()
+
+
+def _packaged_user() -> str:
+    """The packagings have one main file, and differ in the user."""
+    for packaging in reversed(list(facts.packagings(facts.ICINGA2))):
+        try:
+            return pwd.getpwnam(packaging.user).pw_name
+        except KeyError:
+            continue
+    return ""
+
+
+def _init_user() -> str:
+    """ICINGA2_USER as the packages set it for the daemon; empty where they do not."""
+    for path in facts.ICINGA2_ENVIRONMENTS:
+        try:
+            found = re.search(r'^\s*(?:export )?ICINGA2_USER="?([\w.-]+)"?\s*$', Path(path).read_text(), re.M)
+        except OSError:
+            continue
+        if found:
+            return found[1]
+    return ""

@@ -204,6 +204,7 @@ def examine(
         yield from _contacts(cache, monitors)
         yield from _left_over(cache, monitors)
         yield from foreign.examine(cache, monitors)
+    yield from installed.examine_user(main.user)
     used = cache.programs() if cache and cache.commands else programs.named(monitors, engine)
     for name, program in used:
         yield installed.examine(OPTIONS[name], name, program, main.user)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -25,9 +26,9 @@ MODULES = {
 
 
 @pytest.fixture
-def programs(tmp_path: Path) -> Path:
+def programs(their_folder: Path) -> Path:
     """A folder with the programs as pip makes them, which everybody can reach."""
-    folder = tmp_path / "opt" / "bin"
+    folder = their_folder / "opt" / "bin"
     folder.mkdir(parents=True)
     for name in NAMES:
         path = folder / name
@@ -70,7 +71,8 @@ def test_render_warns_of_a_program_that_is_not_there_and_the_remedy_helps(
     assert ended.returncode == 0
     assert ended.stderr == (
         "render: warning: /nowhere/check_imap4 cannot be run: /nowhere: No such file or directory; "
-        "it is check_imap4: install it there, or give its path with --check-command\n"
+        "it is check_imap4: install it where the engine's user can run it, or give its path with "
+        "--check-command\n"
     )
     assert imap4_monitor(*command, "/bin/true").stderr == ""
 
@@ -83,12 +85,32 @@ def test_a_program_is_run_and_tells_its_version(programs: Path, tmp_path: Path) 
     for text, said in (
         ("#!/bin/sh\necho check_imap v2.3.3\n", "it says: check_imap v2.3.3"),
         ("#!/bin/sh\n", "it says: nothing"),
-        ("#!/nowhere/python\n", "it says: No such file or directory"),
     ):
         (programs / "check_imap4").write_text(text)
         found = installed.examine("--check-command", "check_imap4", path, user)
         assert (found.ok, found.title, found.why) == (False, f"{path} is not check_imap4 {__version__}", said)
-        assert found.remedy == "install it there, or give its path with --check-command"
+        remedy = "install it, with a Python, where the engine's user can run it; or give its path with "
+        remedy += "--check-command"
+        assert found.remedy == remedy
+
+
+def test_a_python_that_the_engines_user_cannot_reach_is_told(programs: Path, their_folder: Path) -> None:
+    """Such as that of an environment that somebody made with a Python in his home."""
+    path = programs / "check_imap4"
+    home = their_folder / "home"
+    home.mkdir(mode=0o700)
+    shutil.copy("/bin/true", home / "python3")
+    (programs / "python3").symlink_to(home / "python3")
+    path.write_text(f"#!{programs}/python3\n")
+    me = pwd.getpwuid(os.geteuid())
+    assert installed.trouble(str(path), me) is None
+    found = installed.trouble(str(path), pwd.getpwnam("nobody"))
+    assert found == f"its interpreter {programs}/python3: nobody may not go through {home}"
+    path.write_text("#!/nowhere/python\n")
+    assert (
+        installed.trouble(str(path), me)
+        == "its interpreter /nowhere/python: /nowhere: No such file or directory"
+    )
 
 
 def test_what_keeps_the_engines_user_from_a_program_is_told(programs: Path) -> None:
@@ -96,16 +118,25 @@ def test_what_keeps_the_engines_user_from_a_program_is_told(programs: Path) -> N
     nobody = pwd.getpwnam("nobody")
     assert installed.trouble("check_imap4") == "is not an absolute path"
     path.chmod(0o744)
-    private = next((each for each in reversed(path.parents) if each.stat().st_mode & 0o001 == 0), None)
-    if private is None:
-        assert installed.trouble(str(path), nobody) == "nobody may not run it"
-        path.chmod(0o755)
-        assert installed.trouble(str(path), nobody) is None
+    assert installed.trouble(str(path), nobody) == "nobody may not run it"
+    path.chmod(0o755)
+    assert installed.trouble(str(path), None) == installed.trouble(str(path), nobody)
     programs.chmod(0o700)
-    assert installed.trouble(str(path), nobody) == f"nobody may not go through {private or programs}"
-    assert installed.trouble(str(path), None) == f"the engine's user may not go through {private or programs}"
+    assert installed.trouble(str(path), nobody) == f"nobody may not go through {programs}"
+    assert installed.trouble(str(path), None) == f"the engine's user may not go through {programs}"
     found = installed.examine("--check-command", "check_imap4", str(path), "no-such-user")
     assert (found.ok, found.title) == (False, f"{path}: there is no user no-such-user to run it")
+
+
+def test_somebody_else_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    nobody = pwd.getpwnam("nobody")
+    monkeypatch.setattr(os, "geteuid", lambda: nobody.pw_uid)
+    (found,) = installed.examine_user("daemon")
+    assert (found.ok, found.title) == (False, "this runs as nobody, and the engine as daemon")
+    assert found.remedy == "run it as daemon, or as root"
+    assert list(installed.examine_user("nobody")) == []
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert list(installed.examine_user("nobody")) == []
 
 
 def test_a_units_program_is_looked_at_with_its_drop_ins(programs: Path, tmp_path: Path) -> None:

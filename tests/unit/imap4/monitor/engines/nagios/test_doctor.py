@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from imap4.monitor.engines.icinga2.doctor import parse_objects
+from imap4.monitor.engines.icinga2.verifier import parse_objects
 from tests.unit.imap4.monitor.conftest import Run
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "definition.toml"
