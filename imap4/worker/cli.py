@@ -12,8 +12,7 @@ from typing import NoReturn
 from imap4 import __version__
 from imap4.arguments import Parser, duration, show_examples, whole
 from imap4.packages import missing
-from imap4.worker.limits import Limits
-from imap4.worker.settings import Settings
+from imap4.worker.settings import Limits, Settings
 
 DEFAULT_SOCKET = "/run/imap4-worker/status.sock"
 

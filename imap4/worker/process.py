@@ -14,9 +14,8 @@ from imap4.worker.core_connection import CoreConnection
 from imap4.worker.jobs.dispatcher import Dispatcher
 from imap4.worker.jobs.plans import Planner
 from imap4.worker.journal import Journal
-from imap4.worker.limits import Limits
 from imap4.worker.loop.hub import HUNG_UP, Hub
-from imap4.worker.settings import Settings
+from imap4.worker.settings import Limits, Settings
 from imap4.worker.statistics import Statistics
 
 _PUBLISH = 0.5

@@ -1,10 +1,19 @@
-"""What ``imap4-worker`` was told on its command line."""
+"""What ``imap4-worker`` was told on its command line, and how much a process may do at a time."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from imap4.worker.limits import Limits
+
+class Limits(NamedTuple):
+    """How much one process may do at a time."""
+
+    max_jobs: int = 2000
+    """Jobs under way; the others wait for their turn."""
+    max_resolvers: int = 64
+    """Threads that ask the resolver, the hung ones included; as many read files."""
+    max_programs: int = 32
+    """Programs at a time, for the jobs that cannot be run in the process."""
 
 
 class Settings(NamedTuple):

@@ -19,10 +19,10 @@ from imap4.worker.jobs.plans import Plan, Planner
 from imap4.worker.jobs.program import ProgramEnd, execute
 from imap4.worker.jobs.records import Recorder
 from imap4.worker.jobs.tls_contexts import Preparations
-from imap4.worker.limits import Limits
 from imap4.worker.loop.hub import Hub, Killed, Task
 from imap4.worker.loop.sockets import network, tls_socket
 from imap4.worker.loop.threads import Pool
+from imap4.worker.settings import Limits
 from imap4.worker.statistics import Statistics
 
 _SWEEP = 0.25

@@ -15,7 +15,7 @@ from imap4.monitor.definition.reader import DefinitionError, load
 from imap4.monitor.engines.command_lines import Programs
 from imap4.monitor.engines.report import ReportError
 from imap4.packages import missing
-from imap4.worker.limits import Limits
+from imap4.worker.settings import Limits
 
 if TYPE_CHECKING:
     from imap4.monitor.model import Monitor

@@ -12,9 +12,9 @@ from typing import Any
 from imap4.monitor.engines.command_lines import Programs
 from imap4.monitor.model import Monitor
 from imap4.worker.jobs.plans import Planner
-from imap4.worker.limits import Limits
 from imap4.worker.loop.hub import Hub
 from imap4.worker.process import raise_limits
+from imap4.worker.settings import Limits
 from imap4.worker.sweep.delivery import Delivery, Receiver
 from imap4.worker.sweep.display import EVERY, Display, Tally
 from imap4.worker.sweep.messages import Messages

@@ -19,8 +19,8 @@ from imap4.text import clean
 from imap4.worker import core_messages
 from imap4.worker.jobs.dispatcher import Dispatcher
 from imap4.worker.jobs.plans import Planner
-from imap4.worker.limits import Limits
 from imap4.worker.loop.hub import FOREVER, Hub, Task
+from imap4.worker.settings import Limits
 from imap4.worker.statistics import Statistics
 from imap4.worker.sweep.results import Result
 
