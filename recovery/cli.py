@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from argparse import Namespace
 from collections.abc import Sequence
 from io import TextIOWrapper
 
 from imap4 import __version__
 from imap4.arguments import show_examples
 from imap4.children import count_exit_codes
-from recovery.commands import actions, credentials, history, machines, pauses
+from recovery.commands import actions, credentials, history, machines, pauses, rehearse
 from recovery.commands.examples import EXAMPLES
-from recovery.commands.parsing import Parser
+from recovery.commands.parsing import Parser, read
 from recovery.errors import RecoveryError, UsageError
 from recovery.machines.connected import ConnectedMachines
 from recovery.machines.interface import Machines
@@ -43,7 +42,7 @@ def make_parser() -> Parser:
     parser = Parser(prog="imap4-recovery", description=_ABOUT, epilog=_ENDING)
     parser.add_argument("--version", action="version", version=f"imap4-recovery {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
-    for module in (actions, pauses, machines, credentials, history):
+    for module in (actions, pauses, rehearse, machines, credentials, history):
         module.add_parser(commands)
     show_examples(parser, EXAMPLES)
     return parser
@@ -66,12 +65,7 @@ def main(argv: Sequence[str] | None = None, machines: Machines | None = None) ->
             # An engine's locale may know fewer letters than a machine's messages use.
             stream.reconfigure(errors="replace")
     try:
-        # What stands after the first -- belongs to the machine's command, another -- included.
-        command: list[str] = []
-        if arguments[:1] == ["external-process"] and "--" in arguments:
-            split = arguments.index("--")
-            arguments, command = arguments[:split], arguments[split + 1 :]
-        options = make_parser().parse_args(arguments, Namespace(command=command))
+        options = read(make_parser(), arguments)
         if machines is None:
             machines = ConnectedMachines()
         return int(options.run(options, machines))

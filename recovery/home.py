@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from recovery import paths
+from recovery.caller import name_of
 from recovery.errors import UsageError
 
 ENGINE_USERS = ("nagios", "naemon", "icinga")
@@ -45,7 +46,7 @@ def refuse_others(folder: Path, access: int) -> None:
         ) from None
     except OSError as error:
         raise UsageError(f"{folder} cannot be used: {error.strerror}; run this as root, {_ANOTHER}") from None
-    name = _name(owner)
+    name = name_of(owner)
     if owner == 0:
         remedy = f"give it to the engine's user, as root: chown -R USER {folder}"
     else:
@@ -69,7 +70,7 @@ def told(found: paths.Paths) -> str:
     """Which files are in use, and whose they are."""
     parts = [f"store {found.credentials}", f"key {found.key}", f"history {found.state}"]
     try:
-        parts.append(f"of user {_name(found.state.stat().st_uid)}")
+        parts.append(f"of user {name_of(found.state.stat().st_uid)}")
     except OSError:
         parts.append("not made yet")
     return ", ".join(parts)
@@ -81,13 +82,6 @@ def _exists(user: str) -> bool:
     except KeyError:
         return False
     return True
-
-
-def _name(user: int) -> str:
-    try:
-        return pwd.getpwuid(user).pw_name
-    except KeyError:
-        return str(user)
 
 
 def _say(text: str) -> None:

@@ -163,6 +163,7 @@ class Verdict(Enum):
     @property
     def exit_code(self) -> int:
         """The exit code of ``imap4-recovery``."""
+        # A plugin's codes: engines and people know what 0, 1 and 2 mean.
         return {"proven": 0, "skipped": 0, "not proven": 1, "failed": 2}[self.value]
 
 

@@ -108,6 +108,7 @@ class RecoveryRequest:
     paths: Paths
     verify: str | None = None
     """A plugin command whose exit code 0 proves the repair."""
+    # One for all requests: it is frozen.
     output: OutputOptions = OutputOptions()
     dry_run: bool = False
     detach: bool = False

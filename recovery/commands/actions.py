@@ -10,6 +10,7 @@ from imap4.durations import seconds
 from recovery.actions.verify import parse
 from recovery.commands.event_options import add_event, add_rules, event_of, rules_of
 from recovery.commands.parsing import access_of, add_files, add_machine, kind, number, paths_of
+from recovery.decision.event import Event
 from recovery.errors import UsageError
 from recovery.execution.perform import perform
 from recovery.machines.interface import Machines
@@ -152,12 +153,16 @@ def request_of(options: argparse.Namespace) -> RecoveryRequest:
     Raises:
         UsageError: the options contradict each other, or what the engine said is no event.
     """
-    subject = options.subject(options)
+    options.subject(options)  # a command that is missing is told before an event that is
     # The event of a recovery that is taken over is in the history: this process has no engine's variables.
-    event = event_of(options) if options.taken_over is None else None
+    return request_for(options, event_of(options) if options.taken_over is None else None)
+
+
+def request_for(options: argparse.Namespace, event: Event | None) -> RecoveryRequest:
+    """The request that the options make for an event, whatever they say of one."""
     return RecoveryRequest(
         action=options.action,
-        subject=subject,
+        subject=options.subject(options),
         work=options.work(options),
         access=access_of(options, become=options.become),
         event=event,

@@ -33,6 +33,10 @@ EXAMPLES = {
         "imap4-recovery status",
         "imap4-recovery status --all --json",
     ),
+    "imap4-recovery rehearse": (
+        "imap4-recovery rehearse /etc/check_imap4/monitors.toml --offline",
+        "imap4-recovery rehearse --last --max-age 2d",
+    ),
     "imap4-recovery services": (
         f"imap4-recovery services {_MAIL1}",
         f"imap4-recovery services {_MAIL1} 'dove*'",

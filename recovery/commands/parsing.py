@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NoReturn, TypeVar
 
 from imap4 import arguments
@@ -27,6 +27,21 @@ class Parser(arguments.Parser):
     def error(self, message: str) -> NoReturn:
         """Raise the error instead of printing it."""
         raise UsageError(f"{self.prog}: {message}; see {self.prog} --help")
+
+
+def read(parser: Parser, arguments: Sequence[str]) -> argparse.Namespace:
+    """The options of a whole command line of ``imap4-recovery``.
+
+    Raises:
+        UsageError: they are wrong.
+    """
+    command: list[str] = []
+    before = list(arguments)
+    # What stands after the first -- belongs to the machine's command, another -- included.
+    if before[:1] == ["external-process"] and "--" in before:
+        split = before.index("--")
+        before, command = before[:split], before[split + 1 :]
+    return parser.parse_args(before, argparse.Namespace(command=command))
 
 
 def kind(read: Callable[[str], T]) -> Callable[[str], T]:

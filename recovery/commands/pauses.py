@@ -22,6 +22,7 @@ from recovery.history.entries import Entry
 from recovery.history.recoveries import History, clock_text, opened
 from recovery.machines.interface import Machines
 
+# What is to be left alone for longer belongs into the definition, where it can be seen.
 _LONGEST = 31 * 86400.0
 _WHY_LENGTH = 200
 _MONITOR = re.compile(r"[^,\x00-\x1f]{1,255}")
@@ -88,6 +89,7 @@ def pause(options: argparse.Namespace, machines: Machines) -> int:
     """Begin a pause."""
     scope = _scope(options)
     with opened(paths_of(options).state) as history:
+        # First: a repair whose process was killed is not under way.
         history.find_interrupted()
         made = pauses.add(history.database, history.path, scope, options.seconds, caller(), options.why)
         busy = [entry for entry in history_view.under_way(history) if _is_meant(scope, entry)]
@@ -97,6 +99,7 @@ def pause(options: argparse.Namespace, machines: Machines) -> int:
         print(clean(f"Begun: {line_of(made, made.begun)}"))
     for entry in busy:
         what = f"recovery {entry.number} ({entry.texts['action']} on {entry.texts['machine']})"
+        # Beside the result: with --json, standard output is one document.
         print(clean(f"imap4-recovery: {what} is under way, and goes on"), file=sys.stderr)
     return 0
 
@@ -131,6 +134,7 @@ def _chosen(options: argparse.Namespace, found: Sequence[Pause], history: Histor
         return list(found)
     if options.numbers:
         known = {one.number: one for one in found}
+        # All or none: of two numbers one may be a slip of the finger.
         if missing := [wanted for wanted in options.numbers if wanted not in known]:
             raise UsageError(
                 f"there is no pause {missing[0]} in force in {history.path}; imap4-recovery status lists them"

@@ -62,6 +62,7 @@ class Recovery:
         """Tell a skip, the engine of ``event`` too; returns the exit code."""
         text = f"skipped: {reason}"
         line = output.last_line(self.request.title, 0, text)
+        # At 0 s: nothing was begun, so nothing took time.
         told = report_skip(event, self.history, self.number, line, self.request.output)
         return self._end(0, "skipped", text, told, None)
 

@@ -246,6 +246,7 @@ class History:
             ).fetchone()
             after = f"after step {last['name']}" if last else "before its first step"
             text = f"interrupted {after}: its process was killed, or this host went down"
+            # Its last sign of life: nobody saw its end.
             ended = row["started"] + (last["at"] if last else 0.0)
             self.database.execute(
                 "UPDATE recoveries SET state = 'interrupted', summary = ?, ended = ? WHERE id = ?",

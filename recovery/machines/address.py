@@ -31,8 +31,8 @@ def locate(machine: str, port: int | None, deadline: Deadline) -> Target:
         raise UsageError(f"port {port} is not between 1 and 65535")
     bare = machine.strip("[]")
     with contextlib.suppress(ValueError):
-        ipaddress.ip_address(bare.partition("%")[0])
-        return Target(bare, bare, port)
+        address = canonical(bare)
+        return Target(address, address, port)
     if not machine or machine.startswith("-") or not machine.isprintable() or set(machine) & set(" /\\@"):
         raise UsageError(f"{machine!r} is not the name of a machine")
     try:
@@ -51,6 +51,18 @@ def locate(machine: str, port: int | None, deadline: Deadline) -> Target:
     except OSError as error:
         raise NameNotResolved(f"{machine}: this host could not ask for it: {error.strerror}") from None
     return Target(machine, _reachable(addresses, port or 22, deadline), port)
+
+
+def canonical(address: str) -> str:
+    """An IP address as known_hosts files and locks have it: ``::1`` for ``0:0:0:0:0:0:0:1``.
+
+    Raises:
+        ValueError: it is none.
+    """
+    number, sign, zone = address.partition("%")
+    found = ipaddress.ip_address(number)
+    # Only a link-local address means another machine on another interface (RFC 4007, 4); ssh drops the rest.
+    return f"{found}{sign}{zone}" if found.is_link_local and zone else str(found)
 
 
 def _reachable(addresses: list[str], port: int, deadline: Deadline) -> str:

@@ -16,6 +16,7 @@ Connect = Callable[[Deadline], Transport]
 _PAUSE_SECONDS = 1.0
 _FACTS_BYTES = 1 << 22
 """A machine with a thousand services states its facts in less."""
+# In English: the scripts call sudo with LC_ALL=C.
 _SUDO_REFUSED = re.compile(
     rb"^sudo: (?!unable to resolve host)|is not allowed to execute|is not in the sudoers file|"
     rb"may not run sudo|not allowed to preserve the environment",
@@ -112,6 +113,7 @@ class Link:
                 # Facts are a matter of moments: one that hangs is asked for again.
                 result = self.run(script, arguments, deadline=deadline.share(30), keep=_FACTS_BYTES)
             except ConnectFailed as error:
+                # After the pause nothing would be left to ask with.
                 if deadline.left <= _PAUSE_SECONDS:
                     raise
                 result = CommandResult(Ended.LINK_LOST, None, notes=(str(error),))

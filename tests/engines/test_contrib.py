@@ -96,14 +96,14 @@ def test_systemd_takes_the_sweeps_unit(tmp_path: Path) -> None:
     assert (ended.returncode, [line for line in ended.stderr.splitlines() if "imap4" in line]) == (0, [])
 
 
-def test_systemd_takes_the_units_of_records_and_reports(tmp_path: Path) -> None:
+def test_systemd_takes_the_units_of_records_reports_and_rehearsals(tmp_path: Path) -> None:
     units = []
     for path in (CONTRIB / "systemd").glob("imap4-*"):
-        if path.name.startswith(("imap4-collect", "imap4-report")):
+        if path.name.startswith(("imap4-collect", "imap4-report", "imap4-rehearse")):
             text = re.sub(r"/usr/local/bin/[a-z0-9-]+", "/bin/true", path.read_text())
             (tmp_path / path.name).write_text(text)
             units.append(str(tmp_path / path.name))
-    assert len(units) == 4
+    assert len(units) == 6
     program = shutil.which("systemd-analyze")
     assert program is not None
     ended = subprocess.run(

@@ -122,9 +122,10 @@ class KnownHosts:
         self.files = tuple(files)
         every = list(entries)
         named = [entry for entry in every if entry.matches(self.name)]
-        if port != 22 and not any(entry.marker == "" for entry in named):
-            # As ssh does: a key on file without a port is good for every port.
-            named += [e for e in every if e.marker == "" and e.matches(host.lower())]
+        for marker in ("", "cert-authority"):
+            if port != 22 and not any(entry.marker == marker for entry in named):
+                # As ssh does: without a port it is good for every port that has none of its own.
+                named += [e for e in every if e.marker == marker and e.matches(host.lower())]
         # A revoked key is bad at every port.
         self._revoked = [
             e for e in every if e.marker == "revoked" and (e.matches(host.lower()) or e in named)

@@ -69,13 +69,18 @@ def _refused(where: str, account: str, credential: Credential) -> str:
     return f"{where}: account {account} of credential {credential.name} was refused with {what}{mark}"
 
 
-def _with_agent(connection: paramiko.Transport, account: str, credential: Credential) -> list[str]:
+def _agent_keys(credential: Credential) -> tuple[paramiko.AgentKey, ...]:
     keys = paramiko.Agent().get_keys()
     if not keys:
         raise LoginFailed(
             f"credential {credential.name}: no SSH agent with keys is there (SSH_AUTH_SOCK); start one and "
             "ssh-add the key, or store the key itself"
         )
+    return keys
+
+
+def _with_agent(connection: paramiko.Transport, account: str, credential: Credential) -> list[str]:
+    keys = _agent_keys(credential)
     # The last key is tried outside: its refusal is told as the answer to all of them.
     for key in keys[:-1]:
         try:
@@ -83,6 +88,21 @@ def _with_agent(connection: paramiko.Transport, account: str, credential: Creden
         except paramiko.AuthenticationException:
             continue
     return connection.auth_publickey(account, keys[-1])
+
+
+def refuse_unusable(credential: Credential) -> None:
+    """Pass where this host has what the credential logs in with; no machine is asked.
+
+    Raises:
+        LoginFailed: the key cannot be opened, or no agent with keys is there.
+        UsageError: there is no key, or no password.
+    """
+    if credential.method == "ssh-key":
+        load_key(credential)
+    elif credential.method == "ssh-agent":
+        _agent_keys(credential)
+    elif credential.password is None:
+        raise UsageError(f"credential {credential.name}: method ssh-password, but no password is stored")
 
 
 def load_key(credential: Credential) -> paramiko.PKey:

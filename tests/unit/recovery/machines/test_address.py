@@ -18,7 +18,16 @@ from recovery.model import Target
 
 @pytest.mark.parametrize(
     ("machine", "address"),
-    [("127.0.0.9", "127.0.0.9"), ("::1", "::1"), ("[::1]", "::1"), ("fe80::1%eth0", "fe80::1%eth0")],
+    [
+        ("127.0.0.9", "127.0.0.9"),
+        ("::1", "::1"),
+        ("[::1]", "::1"),
+        ("fe80::1%eth0", "fe80::1%eth0"),
+        ("0:0:0:0:0:0:0:1", "::1"),
+        ("::1%lo", "::1"),
+        ("FE80:0::1%eth0", "fe80::1%eth0"),
+        ("2001:DB8::a", "2001:db8::a"),
+    ],
 )
 def test_address_is_taken_as_it_is(machine: str, address: str) -> None:
     assert locate(machine, 22, Deadline(1)) == Target(address, address, 22)

@@ -119,6 +119,21 @@ def test_algorithms_of_the_keys_on_file_are_asked_for_first() -> None:
     assert keys.algorithms(offered)[0] == "ssh-ed25519-cert-v01@openssh.com"
 
 
+@pytest.mark.parametrize(
+    ("lines", "asked"),
+    [
+        (("mail.example",), True),
+        (("*.example", "[mail.example]:22"), True),
+        (("[mail.example]:2222",), True),
+        (("web.example", "[mail.example]:993"), False),
+    ],
+)
+def test_an_authority_without_a_port_is_one_for_every_port(lines: tuple[str, ...], asked: bool) -> None:
+    text = "".join(f"@cert-authority {hosts} {KEY}\n" for hosts in lines)
+    keys = KnownHosts(parse(text, "f"), "mail.example", 2222)
+    assert (keys.algorithms(["ssh-ed25519"])[0] == "ssh-ed25519-cert-v01@openssh.com") is asked
+
+
 def test_damaged_certificate_is_refused() -> None:
     keys = KnownHosts(parse(f"@cert-authority *.example {KEY}\n", "f"), "mail.example", 22)
     with pytest.raises(HostKeyRejected, match="its certificate is damaged"):
