@@ -100,6 +100,8 @@ def append(folder: str, lines: bytes, now: float) -> str:
     user = os.geteuid()
     path = f"{folder}/{file_name(now, user)}"
     try:
+        if user == 0 and _owner(folder):
+            return f"not recorded: {folder} is another user's, who could lead root's file elsewhere"
         # The folder may belong to somebody less trusted: neither a link nor a pipe is written to.
         descriptor = os.open(path, _FLAGS, 0o644)
         try:
@@ -113,6 +115,16 @@ def append(folder: str, lines: bytes, now: float) -> str:
     except (OSError, ValueError) as error:
         return f"not recorded: {path}: {getattr(error, 'strerror', None) or error}"
     return ""
+
+
+@functools.cache
+def _owner(folder: str) -> int:
+    """Who has a say over the folder; root (0) where nobody else has."""
+    from pathlib import Path
+
+    from imap4.folders import owner_of
+
+    return owner_of(Path(folder))
 
 
 def record(options: Options, results: Sequence[ProbeResult], code: int, output: str) -> str:

@@ -17,10 +17,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from imap4.folders import as_owner
 from imap4.monitor.records import lines, spells
-from imap4.monitor.records.engine import connect
-from imap4.monitor.records.errors import RecordsError
-from imap4.monitor.records.manifest import Part, load, locked, save, sync, to_disk
+from imap4.monitor.records.engine import connect, failure
+from imap4.monitor.records.errors import RecordsError, one_line
+from imap4.monitor.records.manifest import Part, damaged, load, locked, save, sync, to_disk
 from imap4.monitor.records.rules import RowRules, add_rules
 
 HOUR, DAY = 3600, 86400
@@ -66,7 +67,8 @@ def collect(
     Raises:
         RecordsError: the store cannot be written, or DuckDB is not there.
     """
-    with locked(store, wait) as ours:
+    # Root collects as the user whose checks record: what it made otherwise would be in that user's way.
+    with as_owner(folders[0] if folders else store), locked(store, wait) as ours:
         if not ours:
             return None
         try:
@@ -75,6 +77,8 @@ def collect(
         except OSError as error:
             name = error.filename or store
             raise RecordsError(f"{name}: {error.strerror}; nothing is lost: collect again") from None
+        except failure() as error:
+            raise RecordsError(f"{store}: {one_line(error)}; nothing is lost") from None
 
 
 class _Collector:
@@ -91,6 +95,7 @@ class _Collector:
 
     def run(self, folders: Sequence[Path], keep: float) -> Outcome:
         self._tidy()
+        self._put_damaged_aside()
         for folder in folders:
             try:
                 for path in self._set_apart(folder):
@@ -113,6 +118,18 @@ class _Collector:
         for path in self.store.glob("scratch-*"):
             if path != self.scratch:
                 shutil.rmtree(path, ignore_errors=True)
+
+    def _put_damaged_aside(self) -> None:
+        """A columnar file that is not whole, by a failing disk, would be in the way of every question."""
+        for part in damaged(self.store, self.manifest):
+            aside = self.store / "broken"
+            aside.mkdir(exist_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                (self.store / part.name).rename(aside / part.name)
+            self.manifest.parts = [each for each in self.manifest.parts if each is not part]
+            self.manifest.aside.append(str(aside / part.name))
+            save(self.store, self.manifest)
+            self.outcome.troubles.append(f"{aside / part.name}: {part.rows:,} tests are lost: it is damaged")
 
     def _set_apart(self, folder: Path) -> list[Path]:
         """Every closed file of lines, under a name that no check writes to."""

@@ -110,10 +110,12 @@ def _import(options: argparse.Namespace) -> int:
 
 
 def _show(options: argparse.Namespace) -> int:
-    from imap4.monitor.records.manifest import load
+    from imap4.monitor.records.manifest import damaged, load
 
     manifest = load(options.store)
-    size = sum((options.store / part.name).stat().st_size for part in manifest.parts)
+    missing = damaged(options.store, manifest)
+    sizes = [(options.store / each.name).stat().st_size for each in manifest.parts if each not in missing]
+    size = sum(sizes)
     tests = sum(part.rows for part in manifest.parts)
     print(f"{options.store}: {tests:,} tests in {_files(manifest)}, {size:,} bytes")
     if manifest.parts:
@@ -123,7 +125,9 @@ def _show(options: argparse.Namespace) -> int:
         print(f"{hour[:4]}-{hour[4:6]}-{hour[6:8]} {hour[9:]}:00 UTC: {count} lines could not be read")
     for path in manifest.aside:
         print(f"put aside: {path}")
-    return 0
+    for part in missing:
+        print(f"damaged: {options.store / part.name}; records collect puts it aside")
+    return 1 if missing else 0
 
 
 def _files(manifest: Manifest) -> str:

@@ -19,6 +19,19 @@ MEMORY = "800MB"
 """What DuckDB may use; beyond it, it works in files."""
 
 
+def failure() -> type[Exception]:
+    """What DuckDB raises; where it is not installed, nothing that anybody raises."""
+    try:
+        import duckdb
+    except ImportError:
+        return _Nothing
+    return duckdb.Error
+
+
+class _Nothing(Exception):
+    """Is never raised."""
+
+
 def connect(temporary: str | None = None) -> duckdb.DuckDBPyConnection:
     """A database in memory.
 

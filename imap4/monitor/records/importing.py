@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imap4.folders import as_owner
 from imap4.monitor.model import Monitor
 from imap4.monitor.records import lines
 from imap4.monitor.records.engine import connect
@@ -50,7 +51,7 @@ def bring(paths: Sequence[Path], store: Path, monitors: Sequence[Monitor], now: 
     if not names:
         raise RecordsError("no monitor: give the definition with -f FILE, to know which services are meant")
     logged = read(paths, names)
-    with locked(store), tempfile.TemporaryDirectory(prefix="scratch-", dir=store) as scratch:
+    with as_owner(store), locked(store), tempfile.TemporaryDirectory(prefix="scratch-", dir=store) as scratch:
         manifest = load(store)
         database = connect(scratch)
         add_rules(database, rules_of(monitors))

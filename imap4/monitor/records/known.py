@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from imap4 import __version__
+from imap4.folders import as_owner
 from imap4.monitor.model import AlertRange, Contact, Definition, Monitor
 from imap4.monitor.states import Delays, Rules
 
@@ -44,7 +45,7 @@ def remember(store: Path, key: str, definition: Definition) -> None:
     """Keep it, where the store may be written; else it is read again."""
     known = dict(list(_load(store).items())[-_MOST + 1 :])
     known[key] = [_row(monitor) for monitor in definition.monitors]
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError), as_owner(store):
         descriptor, name = tempfile.mkstemp(prefix=".definitions-", dir=store)
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:

@@ -98,6 +98,21 @@ def sync(folder: Path) -> None:
         os.close(descriptor)
 
 
+def damaged(store: Path, manifest: Manifest) -> list[Part]:
+    """The files that are not there, or do not end as Parquet files do."""
+    found = []
+    for part in manifest.parts:
+        try:
+            with (store / part.name).open("rb") as file:
+                file.seek(-4, os.SEEK_END)
+                whole = file.read() == b"PAR1"
+        except OSError:
+            whole = False
+        if not whole:
+            found.append(part)
+    return found
+
+
 def to_disk(path: Path) -> None:
     """Have a file's contents on the disk."""
     descriptor = os.open(path, os.O_RDONLY)

@@ -6,16 +6,16 @@ Times are whole milliseconds since the epoch, ends are exclusive.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from imap4.monitor.records import lines
 from imap4.monitor.records.collect import LATE, ends
-from imap4.monitor.records.engine import connect
-from imap4.monitor.records.errors import RecordsError
-from imap4.monitor.records.manifest import Manifest, load
+from imap4.monitor.records.engine import connect, failure
+from imap4.monitor.records.errors import RecordsError, one_line
+from imap4.monitor.records.manifest import Manifest, damaged, load
 from imap4.monitor.records.rules import RowRules, add_rules
 
 _T = TypeVar("_T")
@@ -24,6 +24,9 @@ FAR = 40 * 86400 * 1000
 """How far a question looks back for the begin of an outage."""
 
 _TRIES = 5
+
+_PORTION = 25_000_000
+"""Tests that are looked at together."""
 
 
 class Detail(NamedTuple):
@@ -82,13 +85,20 @@ class Reader:
     """One look at the records of a span of time. Made by ``ask``."""
 
     def __init__(
-        self, folders: Sequence[Path], store: Path, rules: RowRules, first: int, last: int, scratch: Path
+        self,
+        manifest: Manifest,
+        raw: Sequence[Path],
+        store: Path,
+        rules: RowRules,
+        first: int,
+        last: int,
+        scratch: Path,
     ) -> None:
-        self.manifest = load(store)
+        self.manifest = manifest
         self.first, self.last = first, last
         self._store = store
         self.broken: dict[str, int] = dict(self.manifest.broken)
-        self.raw = _raw(folders, self.manifest, first)
+        self.raw = raw
         self.database = connect(str(scratch))
         add_rules(self.database, rules)
         self._view(store, scratch)
@@ -125,7 +135,24 @@ class Reader:
 
     def changes(self, start: int, end: int, ids: Sequence[str] | None = None) -> dict[str, list[Change]]:
         """The tests of each monitor that changed anything, from before ``start`` to ``end``; and its last."""
+        found: dict[str, list[Change]] = {}
+        for chosen in self._portions(ids):
+            self._changes(found, start, end, chosen)
+        return found
+
+    def _portions(self, ids: Sequence[str] | None) -> Iterator[str]:
+        """Conditions that take the monitors in portions: each of a size that is put in order in memory."""
         chosen = "" if ids is None else f" and id in {_listed(ids)}"
+        rows = sum(
+            part.rows
+            for part in self.manifest.parts
+            if part.kind == "tests" and part.last >= self.first and part.first < self.last
+        )
+        count = -(-rows // _PORTION) or 1
+        for number in range(count):
+            yield chosen + (f" and hash(id) % {count} = {number}" if count > 1 else "")
+
+    def _changes(self, found: dict[str, list[Change]], start: int, end: int, chosen: str) -> None:
         run = self.database.execute
         # Numbers instead of names, and only what is ordered: a third of the time.
         run(
@@ -140,11 +167,9 @@ class Reader:
                 _DETAILS.format(end=end, rules=", ".join(lines.RULES))
             ).fetchall()
         }
-        found: dict[str, list[Change]] = {}
         for identity, number, moment, *values in run(_CHANGES).fetchall():
             values.append(details.get((number, moment)))
             found.setdefault(identity, []).append(Change(moment, *values))
-        return found
 
     def ids(self) -> set[str]:
         """Every monitor that was tested."""
@@ -165,7 +190,12 @@ class Reader:
 
     def figures(self, start: int, end: int, ids: Sequence[str] | None = None) -> dict[str, Figures]:
         """Figures for each monitor that was tested."""
-        chosen = "" if ids is None else f" and id in {_listed(ids)}"
+        found: dict[str, Figures] = {}
+        for chosen in self._portions(ids):
+            found |= self._figures(start, end, chosen)
+        return found
+
+    def _figures(self, start: int, end: int, chosen: str) -> dict[str, Figures]:
         times = ("connect", "tls", "greeting")
         wanted = ", ".join(
             f"quantile_cont({each}::DOUBLE, [0.5, 0.95, 0.99]) filter (where good)" for each in times
@@ -241,20 +271,30 @@ def ask(
     Raises:
         RecordsError: nothing can be read.
     """
-    import duckdb
-
     for _ in range(_TRIES):
         with tempfile.TemporaryDirectory(prefix="imap4-monitor-") as scratch:
+            before = load(store)
+            raw = _raw(folders, before, span[0])
             try:
-                reader = Reader(folders, store, rules, *span, Path(scratch))
+                reader = Reader(before, raw, store, rules, *span, Path(scratch))
                 answer = question(reader)
                 reader.database.close()
-            except duckdb.IOException:
-                continue  # a collector has replaced a file between our look at the manifest and at the file
+            except failure() as error:
+                manifest = load(store)
+                if manifest.parts != before.parts:
+                    continue  # a collector has replaced a file between our look at the manifest and at it
+                raise _explained(error, store, manifest) from None
             manifest = load(store)
-            if (manifest.parts, _raw(folders, manifest, span[0])) == (reader.manifest.parts, reader.raw):
+            if (manifest.parts, _raw(folders, manifest, span[0])) == (before.parts, raw):
                 return answer
     raise RecordsError(f"{store}: is being changed all the time; try again")
+
+
+def _explained(error: Exception, store: Path, manifest: Manifest) -> RecordsError:
+    for part in damaged(store, manifest):
+        path = store / part.name
+        return RecordsError(f"{path}: is damaged; 'imap4-monitor records collect' puts it aside")
+    return RecordsError(f"{store}: {one_line(error)}")
 
 
 def _raw(folders: Sequence[Path], manifest: Manifest, first: int) -> list[Path]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import math
 import os
 import re
 import shutil
@@ -245,11 +246,10 @@ def _period(options: argparse.Namespace, moment_now: int) -> Period:
 def _collect(places: Places, moment: int) -> None:
     """Collect first where we may and nobody else does; else the lines are read as they are."""
     from imap4.monitor.records.collect import collect
-    from imap4.monitor.records.commands import KEEP
 
     with contextlib.suppress(RecordsError):
         if os.access(places.store, os.W_OK) and all(os.access(each, os.W_OK) for each in places.folders):
-            collect(places.folders, places.store, places.rules, keep=KEEP, now=moment / 1000, wait=False)
+            collect(places.folders, places.store, places.rules, keep=math.inf, now=moment / 1000, wait=False)
 
 
 def _write(path: str, text: str) -> None:

@@ -161,3 +161,14 @@ def test_wrong_use_is_one_line(arguments: list[str], why: str) -> None:
     code, output = run(*arguments)
     assert code == 3
     assert output.startswith(f"IMAP4 UNKNOWN - {why}")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, who is wary of other users' folders")
+def test_root_records_nothing_in_another_users_folder(their_folder: Path, port: int) -> None:
+    folder = their_folder / "records"
+    folder.mkdir()
+    os.chown(folder, 65534, 65534)
+    code, output = run("-p", str(port), "--record", str(folder), "--id", "M", "-v")
+    assert (code, list(folder.iterdir())) == (0, [])
+    said = f"not recorded: {folder} is another user's, who could lead root's file elsewhere"
+    assert output.splitlines()[-1] == said

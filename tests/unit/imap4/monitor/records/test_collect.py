@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -10,10 +11,11 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from imap4.monitor.records import lines
+from imap4.monitor.records import lines, reading
 from imap4.monitor.records.collect import collect
 from imap4.monitor.records.errors import RecordsError
 from imap4.monitor.records.manifest import load, locked
+from imap4.monitor.records.reading import ask
 from imap4.monitor.states import Delays, Rules
 from tests.unit.imap4.monitor.conftest import Run
 from tests.unit.imap4.monitor.records.writing import (
@@ -268,3 +270,58 @@ def test_without_duckdb_the_extra_is_named(imap4_monitor: Run, tmp_path: Path) -
     ended = imap4_monitor("records", "collect", str(tmp_path), "--store", str(tmp_path / "store"))
     assert ended.stderr == "records: the package duckdb is missing: pip install 'check_imap4[reports]'\n"
     assert ended.returncode == 3
+
+
+def test_a_damaged_file_of_the_store_is_named_and_put_aside(
+    places: tuple[Path, Path], imap4_monitor: Run
+) -> None:
+    folder, store = places
+    for day in (0, 1):
+        series(folder, NOON + day * DAY, [0] * 3)
+    collected(folder, store, NOON + 3 * DAY)
+    first, second = (store / part.name for part in load(store).parts)
+    first.write_bytes(first.read_bytes()[:-50])
+    with pytest.raises(RecordsError, match=f"{first}: is damaged; 'imap4-monitor records collect' puts it"):
+        moments_in(folder, store)
+    shown = imap4_monitor("records", "show", "--store", str(store))
+    assert f"damaged: {first}; records collect puts it aside\n" in shown.stdout
+    assert shown.returncode == 1
+    done = collect([folder], store, {}, keep=KEEP, now=NOON + 3 * DAY)
+    assert done is not None
+    assert done.troubles == [f"{store / 'broken' / first.name}: 3 tests are lost: it is damaged"]
+    assert len(moments_in(folder, store)) == 3
+    second.unlink()
+    collected(folder, store, NOON + 3 * DAY)
+    assert moments_in(folder, store) == []
+
+
+def test_many_tests_are_looked_at_in_portions(
+    places: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, store = places
+    for name in "abcdefg":
+        series(folder, NOON, [0, 2, 2, 0], identity=name)
+    collected(folder, store, NOON + DAY)
+
+    def look() -> tuple[object, object]:
+        span = (NOON * 1000, (NOON + 3600) * 1000)
+        return ask([folder], store, {}, span, lambda reader: (reader.changes(*span), reader.figures(*span)))
+
+    whole = look()
+    monkeypatch.setattr(reading, "_PORTION", 5)
+    assert look() == whole
+    assert set(whole[0]) == set("abcdefg")  # type: ignore[call-overload]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, who can be somebody else")
+def test_root_collects_as_the_user_whose_checks_record(their_folder: Path) -> None:
+    folder, store = their_folder / "records", their_folder / "store"
+    for path in (folder, store):
+        path.mkdir()
+    series(folder, NOON, [0] * 3)
+    for path in (folder, store, *folder.iterdir()):
+        os.chown(path, 65534, 65534)
+    collected(folder, store, NOON + DAY)
+    assert len(moments_in(folder, store)) == 3
+    made = [*folder.rglob("*"), *store.rglob("*")]
+    assert {path.stat().st_uid for path in made} == {65534}
