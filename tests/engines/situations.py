@@ -189,6 +189,11 @@ def monitor(situation: Situation, number: int) -> Monitor:
 
 CHECK = """\
 cd {folder} || exit 3
+# An engine's first test and one that is asked for may come at once: they are one.
+exec 9> lock-$4
+flock 9
+last=$(cat last-$4 2>/dev/null || echo 0)
+[ $(($(date +%s%3N) - $last)) -lt 1000 ] && {{ echo "OK - up as told"; exit 0; }}
 number=$(cat count-$4 2>/dev/null || echo 0)
 begin=$(date +%s.%N)
 : > begun-$4-$number
@@ -199,7 +204,7 @@ while [ -e gate-$4-$number ]; do
 done
 result=$(cut -c$((number + 1)) results-$4)
 status=2; text="CRITICAL - down as told"
-case $result in -) ;; *) status=0; text="OK - up as told" ;; esac
+case $result in -) ;; *) status=0; text="OK - up as told"; date +%s%3N > last-$4 ;; esac
 printf '%s %s %s %s\\n' "$4" "$begin" "$(date +%s.%N)" "$status" >> recorder/tests
 echo $((number + 1)) > count-$4
 echo "$text"
