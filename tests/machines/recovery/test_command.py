@@ -110,6 +110,57 @@ def test_test_services_doctor_and_dry_run_change_nothing(machine: Machine, progr
     assert program("history", "list").stdout == ""
 
 
+def test_a_rehearsal_finds_by_day_what_would_fail_at_night(
+    machine: Machine, program: Program, tmp_path: Path
+) -> None:
+    (tmp_path / ".ssh").mkdir(mode=0o700)
+    line = machine.known_hosts_line().replace(machine.name, ADDRESS, 1)
+    (tmp_path / ".ssh" / "known_hosts").write_text(line)
+    definition = tmp_path / "monitors.toml"
+    definition.write_text(
+        f'''
+[[monitor]]
+name = "Mail"
+address = "{ADDRESS}"
+port = {machine.imap_port}
+[monitor.recovery]
+machine = "{ADDRESS}"
+port = {machine.ssh_port}
+credential = "mail"
+services = ["dovecot"]
+[[monitor.recovery.action]]
+do = "restart-service"
+alerts = "1-2"
+[[monitor.recovery.action]]
+do = "reboot-server"
+alerts = 3
+'''
+    )
+    before = machine.console(
+        "systemctl show -p InvocationID --value dovecot; cat /proc/sys/kernel/random/boot_id"
+    )
+    ran = program("rehearse", str(definition), "--save")
+    assert (ran.returncode, ran.stdout) == (
+        0,
+        "OK - rehearsal: all 2 repairs of 1 monitors would work | repairs=2;;;0 failing=0;0;;0\n",
+    ), ran
+    machine.console("systemctl mask --runtime dovecot")
+    try:
+        ran = program("rehearse", str(definition), "--save")
+    finally:
+        machine.console("systemctl unmask --runtime dovecot")
+    assert ran.returncode == 1
+    assert ran.stdout.splitlines()[0].startswith(
+        f"WARNING - rehearsal: 1 of 2 repairs would fail: restart-service dovecot on {ADDRESS}: service: "
+    )
+    assert program("rehearse", "--last").stdout == ran.stdout
+    after = machine.console(
+        "systemctl show -p InvocationID --value dovecot; cat /proc/sys/kernel/random/boot_id"
+    )
+    assert after == before
+    assert program("history", "list").stdout == ""
+
+
 def test_a_refused_machine_is_never_called(machine: Machine, program: Program) -> None:
     assert program("credentials", "set", "mail", "--machines", "192.0.2.0/24").returncode == 0
     ran = program("restart-service", *there(machine), "--service", "dovecot")
