@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.machines.plugin import ROOT
+from tests.machines.ports import wait_until
 from tests.machines.scripted import ScriptedServer, good
 
 PROGRAM = Path(sys.executable).with_name("check_imap4")
@@ -80,8 +81,7 @@ def test_signal_reaches_python_itself() -> None:
             text=True,
         )
         try:
-            while not server.connections:
-                assert process.poll() is None
+            wait_until(lambda: server.connections > 0, "the connection")
         finally:
             process.terminate()
         assert process.communicate(timeout=60)[0] == "IMAP4 UNKNOWN - stopped by SIGTERM\n"

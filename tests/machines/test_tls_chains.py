@@ -38,15 +38,15 @@ def judged(state: int, text: str, perfdata: str = FAILED) -> tuple[int, str, str
     ("middle", "leaf", "state", "remark", "days"),
     [
         (400, 100.52, 0, "", "100.52"),
-        (10.52, 100.52, 1, ", certificate of Middle & Co ends in 10.5 days", "10.52"),
-        (5.52, 100.52, 2, ", certificate of Middle & Co ends in 5.5 days", "5.52"),
+        (10.52, 100.52, 1, ", certificate of Middle and Sons ends in 10.5 days", "10.52"),
+        (5.52, 100.52, 2, ", certificate of Middle and Sons ends in 5.5 days", "5.52"),
         (10.52, 5.52, 2, ", certificate ends in 5.5 days", "5.52"),
     ],
 )
 def test_earliest_end_in_the_chain_counts(
     root: Issued, tmp_path: Path, middle: float, leaf: float, state: int, remark: str, days: str
 ) -> None:
-    intermediate = issue("Middle & Co", root, days=middle, authority=True)
+    intermediate = issue("Middle and Sons", root, days=middle, authority=True)
     chain = issue("localhost", intermediate, days=leaf), intermediate
     result = check(serving(tmp_path, *chain), "--ca-file", write(tmp_path / "ca", root), "-D", "30,7")
     assert result[:3] == judged(state, f"greeting in T s, logged out{remark}", PASSED)
@@ -69,10 +69,10 @@ def test_root_in_the_store_counts_and_one_that_is_only_sent_does_not(tmp_path: P
 
 
 def test_expired_intermediate_is_told_as_such(root: Issued, tmp_path: Path) -> None:
-    intermediate = issue("Middle & Co", root, days=-3.52, authority=True)
+    intermediate = issue("Middle and Sons", root, days=-3.52, authority=True)
     chain = issue("localhost", intermediate), intermediate
     result = check(serving(tmp_path, *chain), "--ca-file", write(tmp_path / "ca", root), "-D", "30")
-    problem = "certificate of Middle & Co has expired, certificate of Middle & Co ended 3.5 days ago"
+    problem = "certificate of Middle and Sons has expired, certificate of Middle and Sons ended 3.5 days ago"
     assert result[:3] == judged(2, f"{problem} [tls.expired]")
 
 
@@ -85,10 +85,10 @@ def test_expired_root_in_the_store_is_told_as_such(tmp_path: Path) -> None:
 
 
 def test_intermediate_of_tomorrow_is_not_yet_valid(root: Issued, tmp_path: Path) -> None:
-    intermediate = issue("Middle & Co", root, begun=1, authority=True)
+    intermediate = issue("Middle and Sons", root, begun=1, authority=True)
     chain = issue("localhost", intermediate), intermediate
     result = check(serving(tmp_path, *chain), "--ca-file", write(tmp_path / "ca", root))
-    assert result[:3] == judged(2, "certificate of Middle & Co is not yet valid [tls.not_yet_valid]")
+    assert result[:3] == judged(2, "certificate of Middle and Sons is not yet valid [tls.not_yet_valid]")
 
 
 # Hints
@@ -99,19 +99,19 @@ def hint(result: Run) -> str:
 
 
 def test_missing_intermediate_has_its_hint(root: Issued, tmp_path: Path) -> None:
-    intermediate = issue("Middle & Co", root, authority=True)
+    intermediate = issue("Middle and Sons", root, authority=True)
     leaf = issue("localhost", intermediate)
     result = check(serving(tmp_path, leaf), "--ca-file", write(tmp_path / "ca", root), "-v")
     problem = "certificate not trusted: unable to get local issuer certificate [tls.untrusted]"
     assert result[:3] == judged(2, problem)
     assert hint(result) == (
-        "the server sends no certificate but its own: let it send that of Middle & Co as well, "
+        "the server sends no certificate but its own: let it send that of Middle and Sons as well, "
         "or name it with --ca-file"
     )
 
 
 def test_unknown_authority_has_its_hint(root: Issued, tmp_path: Path) -> None:
-    intermediate = issue("Middle & Co", root, authority=True)
+    intermediate = issue("Middle and Sons", root, authority=True)
     context = serving(tmp_path, issue("localhost", intermediate), intermediate)
     stranger = write(tmp_path / "ca", issue("Stranger", authority=True))
     result = check(context, "--ca-file", stranger, "-v")
@@ -134,7 +134,7 @@ def test_self_signed_certificate_has_its_hint(root: Issued, tmp_path: Path) -> N
 
 def test_half_a_chain_in_the_ca_file_does_not_do(root: Issued, tmp_path: Path) -> None:
     # Python's default context takes it from 3.13 on; the check's verdict does not hang on the Python.
-    intermediate = issue("Middle & Co", root, authority=True)
+    intermediate = issue("Middle and Sons", root, authority=True)
     context = serving(tmp_path, issue("localhost", intermediate), intermediate)
     result = check(context, "--ca-file", write(tmp_path / "ca", intermediate), "-v")
     assert result.line.endswith("unable to get issuer certificate [tls.untrusted]")

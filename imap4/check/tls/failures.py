@@ -67,9 +67,9 @@ _CLIENT_CERTIFICATE = {
     "TLSV1_ALERT_ACCESS_DENIED": "the server does not let the client certificate in",
 }
 
-# Means the client's certificate only from a server that has shown its own, with which version and
-# cipher were agreed on: TLS 1.2 has no alert of its own for a certificate that is missing.
-_PERHAPS_CLIENT_CERTIFICATE = "SSLV3_ALERT_HANDSHAKE_FAILURE"
+# Mean the client's certificate only from a server that has shown its own, with which version and cipher
+# were agreed on: TLS 1.2 has no alert of its own for a certificate that is missing. The second is GnuTLS'.
+_PERHAPS_CLIENT_CERTIFICATE = ("SSLV3_ALERT_HANDSHAKE_FAILURE", "TLSV1_ALERT_DECODE_ERROR")
 
 
 def explained(error: ssl.SSLError, shown: bool, seen: bool) -> Failed:
@@ -80,7 +80,7 @@ def explained(error: ssl.SSLError, shown: bool, seen: bool) -> Failed:
         seen: whether the server's certificate has come.
     """
     reason = error.reason or ""
-    if reason in _CLIENT_CERTIFICATE or (reason == _PERHAPS_CLIENT_CERTIFICATE and seen):
+    if reason in _CLIENT_CERTIFICATE or (reason in _PERHAPS_CLIENT_CERTIFICATE and seen):
         # Some servers say "bad certificate" where there was none.
         text = "the server wants a client certificate"
         if shown:
