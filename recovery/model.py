@@ -75,6 +75,8 @@ class Target:
     """WinRM: ``https`` or ``http`` (sealed messages); None is HTTPS, but HTTP on port 5985."""
     ca_file: str | None = None
     """WinRM: PEM certificates to trust instead of the system's."""
+    spn: str | None = None
+    """WinRM with Kerberos: the machine's service principal; None is ``HTTP/`` and its name."""
 
 
 class Ended(Enum):

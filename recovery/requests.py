@@ -27,6 +27,8 @@ class AccessRequest:
     """WinRM: ``https`` or ``http``; None is HTTPS, but HTTP on port 5985."""
     ca_file: str | None = None
     """WinRM: PEM certificates to trust; None is the usual file, or else the system's."""
+    spn: str | None = None
+    """WinRM with Kerberos: the service principal, ``HTTP/HOST``; None is that of the machine's name."""
     become: bool = False
     """Whether to use sudo also where the credential does not say so."""
 

@@ -145,12 +145,26 @@ def add_machine(parser: argparse.ArgumentParser, limit: float, *, credential: bo
         help=f"WinRM: PEM certificates to trust, instead of the system's ({CA_FILE_VARIABLE}; {CA_FILE})",
     )
     group.add_argument(
+        "--spn",
+        type=_spn,
+        metavar="SERVICE/HOST",
+        help="WinRM with Kerberos: the machine's service principal, such as WSMAN/mail2.example.org "
+        "(HTTP/ and the machine's name)",
+    )
+    group.add_argument(
         "--timeout",
         type=kind(above_zero),
         default=limit,
         metavar="TIME",
         help=f"for everything together, such as 90s or 5m ({spell(limit)})",
     )
+
+
+def _spn(text: str) -> str:
+    service, slash, host = text.partition("/")
+    if not service.isalnum() or not slash or not host or "/" in host or not host.isprintable():
+        raise argparse.ArgumentTypeError(f"{text!r} is no service principal, such as HTTP/mail2.example.org")
+    return text
 
 
 def access_of(options: argparse.Namespace, *, become: bool = False) -> AccessRequest:
@@ -167,5 +181,6 @@ def access_of(options: argparse.Namespace, *, become: bool = False) -> AccessReq
         tuple(options.known_hosts) if options.known_hosts else None,
         options.scheme,
         options.ca_file,
+        options.spn,
         become,
     )

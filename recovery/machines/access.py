@@ -61,7 +61,7 @@ def find_target(
         found = machines.locate(request.machine, port, deadline)
     if not is_winrm(credential.method):
         return found
-    return replace(found, scheme=request.scheme, ca_file=_ca_file(request))
+    return replace(found, scheme=request.scheme, ca_file=_ca_file(request), spn=request.spn)
 
 
 def _ca_file(request: AccessRequest) -> str | None:

@@ -111,7 +111,13 @@ def _machine(found: About) -> list[DoctorFinding]:
 def _service_facts(link: Link, services: Sequence[str], deadline: Deadline) -> list[DoctorFinding]:
     platform = Windows()
     names = [platform.canonical(service) for service in services]
+    machine = platform.machine(link, deadline=deadline)
     findings = []
+    # What a reboot would meet now.
+    if machine.users:
+        findings.append(DoctorFinding(True, "logged on", ", ".join(machine.users)))
+    if machine.servicing:
+        findings.append(DoctorFinding(True, "updates", f"{machine.servicing}: it is not rebooted meanwhile"))
     for one in platform.facts(link, names, deadline=deadline):
         reason = platform.cannot(one) if one.exists else "correct its name: Get-Service lists them"
         findings.append(DoctorFinding(one.exists and not reason, "service", describe(one), reason))

@@ -43,6 +43,8 @@ class ServiceFacts:
     description: str = ""
     file: str = ""
     """Where it is written what the service is; "" where that is not known."""
+    hindrance: str = ""
+    """Why the machine itself would not restart it; "" if it would, or does not say."""
 
     @property
     def running(self) -> bool:

@@ -83,7 +83,7 @@ class Windows:
         if facts.masked:
             remedy = f"Set-Service -Name {_in_powershell(facts.name)} -StartupType Manual"
             return f"{facts.name} is disabled, so it cannot be started ({remedy})"
-        return ""
+        return facts.hindrance
 
     def danger(self, link: Link, services: Sequence[str], *, alone: bool, deadline: Deadline) -> str:
         return ""
@@ -188,6 +188,7 @@ class Windows:
             result=result,
             dependents=tuple(str(dependent) for dependent in dependents),
             description=str(one["display"]),
+            hindrance=str(one.get("hindrance") or ""),
         )
 
     def _is_guarded(self, name: str) -> bool:

@@ -22,7 +22,11 @@ $found = foreach ($name in $Arguments) {
     $config = Get-Config $one.name
     $began = ''
     if ($processes.ContainsKey($one.number)) { $began = [string] $processes[$one.number].began }
+    # Why a restart would be refused, as restart.ps1 sees it.
+    $hindrance = [string] (Get-Obstacle $one.name $table)
+    if (-not $hindrance) { $hindrance = [string] (Get-MissingRight $one.name 'restart') }
     @{
+        hindrance = $hindrance
         name = [string] $one.name
         display = [string] $one.display
         state = $one.state

@@ -95,9 +95,21 @@ def _login(error: BaseException, peer: Peer, offers: str | None) -> RecoveryErro
             f"{peer.where}: the client certificate of credential {peer.credential} is not mapped to an "
             "account there (winrm enumerate winrm/config/service/certmapping)"
         )
+    # A machine on which NTLM is switched off says the same as to a wrong password.
+    policy = ". Where both are right, a policy may restrict NTLM there" if peer.method == "winrm-ntlm" else ""
     return LoginFailed(
         f"{peer.where}: account {peer.account} or its password was refused; it was tried once, so that the "
-        f"account is not locked. Correct it with: imap4-recovery credentials set {peer.credential}"
+        f"account is not locked. Correct it with: imap4-recovery credentials set {peer.credential}{policy}"
+    )
+
+
+def _filtered(account: str) -> str:
+    """What else takes the rights of a local administrator away over the network."""
+    if "@" in account or account.partition("\\")[0] not in ("", ".", account):
+        return ""
+    return (
+        ". A local administrator other than the built-in one has no administrator's rights over the network "
+        "unless LocalAccountTokenFilterPolicy is set"
     )
 
 
@@ -109,7 +121,7 @@ def _fault(error: BaseException, peer: Peer, offers: str | None) -> RecoveryErro
         return PrivilegeMissing(
             f"{peer.where}: logged in as {peer.account}, but it may not open a remote shell; make it a "
             "member of Administrators, or grant it Read and Execute (winrm configSDDL default; see "
-            "docs/windows.md)"
+            "docs/windows.md)" + _filtered(peer.account)
         )
     if code in QUOTAS:
         return ConnectFailed(
@@ -186,7 +198,10 @@ def _network(error: BaseException, peer: Peer, offers: str | None) -> RecoveryEr
         "ConnectionError",
         "ProtocolError",
     }:
-        return ConnectFailed(f"{peer.where}: the machine closed the connection ({_short(chain[-1])})")
+        https = "; is this a listener of HTTPS? Then use --scheme https" if peer.scheme == "http" else ""
+        # Only before anything was said: a sealed conversation began on a listener of HTTP.
+        hint = https if offers is None else ""
+        return ConnectFailed(f"{peer.where}: the machine closed the connection ({_short(chain[-1])}){hint}")
     return None
 
 

@@ -58,8 +58,11 @@ class SealedTransport(Transport):
         return super()._get_message_response_text(response)
 
 
-def make_protocol(endpoint: str, credential: Credential, wire: Wire) -> Protocol:
+def make_protocol(endpoint: str, credential: Credential, wire: Wire, spn: str | None = None) -> Protocol:
     """pywinrm's protocol over ``wire``, ready to log in at its first message.
+
+    Args:
+        spn: the machine's service principal for Kerberos; None is ``HTTP/`` and the endpoint's host.
 
     Raises:
         LoginFailed: the credential cannot be sent by its method.
@@ -73,7 +76,8 @@ def make_protocol(endpoint: str, credential: Credential, wire: Wire) -> Protocol
         "password": "" if credential.password is None else credential.password.reveal(),
         "auth_method": method,
         "message_encryption": "auto" if endpoint.startswith("https://") else "always",
-        "service": "HTTP",
+        "service": (spn or "HTTP").partition("/")[0],
+        "kerberos_hostname_override": (spn or "").partition("/")[2] or None,
         # Below version 5 somebody in the middle could use the login (CVE-2018-0886).
         "credssp_minimum_version": 5,
         "read_timeout_sec": Protocol.DEFAULT_READ_TIMEOUT_SEC,

@@ -56,6 +56,10 @@ def _check_library(credential: Credential) -> None:
         )
 
 
+_LEFT_SHELLS: dict[Peer, list[str]] = {}
+"""Shells on a machine whose links were found dead while no script ran in them."""
+
+
 class WinRmTransport:
     """An authenticated WinRM connection with one remote shell; each script is a command in it."""
 
@@ -67,6 +71,7 @@ class WinRmTransport:
         where = f"{target.machine} ({target.address} port {port})"
         self._peer = Peer(where, port, scheme, credential.account, credential.name, credential.method)
         self._broken: RecoveryError | None = None
+        self._running = False
         self._cleanup = contextlib.ExitStack()
         tls = tls_context(target, credential, target.ca_file) if scheme == "https" else None
         self._wire = self._connect(target, port, tls, deadline)
@@ -74,16 +79,28 @@ class WinRmTransport:
             if credential.method == "winrm-kerberos":
                 self._cleanup.enter_context(ticket(credential, deadline))
             host = f"[{target.machine}]" if ":" in target.machine else target.machine
-            self._protocol = make_protocol(f"{scheme}://{host}:{port}/wsman", credential, self._wire)
+            self._protocol = make_protocol(
+                f"{scheme}://{host}:{port}/wsman", credential, self._wire, target.spn
+            )
             limit = deadline.share(CONNECT_SECONDS)
             # A shell that nobody closes goes by itself; a machine takes 30 of them from one account.
             self._shell = self._ask_again(
                 "open a shell", limit, self._protocol.open_shell, codepage=65001, idle_timeout="PT180S"
             )
+            self._remove_left_shells()
         except BaseException:
             self._wire.close()
             self._cleanup.close()
             raise
+
+    def _remove_left_shells(self) -> None:
+        """Delete the shells of links that were found dead: 30 of them, and nobody gets in any more."""
+        left = _LEFT_SHELLS.pop(self._peer, [])
+        for shell in left:
+            with contextlib.suppress(RecoveryError, _NothingYet, WSManFaultError):
+                self._wire.deadline = Deadline(CLOSE_SECONDS)
+                # Not by way of _ask: a shell that is gone already is no sign of a broken link.
+                self._protocol.close_shell(shell, close_session=False)
 
     def _connect(self, target: Target, port: int, tls: object, deadline: Deadline) -> Wire:
         limit = deadline.share(CONNECT_SECONDS)
@@ -133,10 +150,13 @@ class WinRmTransport:
         began = time.monotonic()
         work = deadline.share(budget.answer)
         command = self._start(work)
+        self._running = True
         try:
             result = self._feed_and_read(command, lines, nonce, work)
         finally:
             self._end(command, deadline.share(budget.removal))
+        # After a lost link the script may run on, and its shell is left to it.
+        self._running = result.ended is Ended.LINK_LOST
         return replace(result, seconds=time.monotonic() - began)
 
     def work_seconds(self, deadline: Deadline) -> float:
@@ -253,6 +273,8 @@ class WinRmTransport:
         if self._broken is None:
             with contextlib.suppress(RecoveryError, _NothingYet):
                 self._ask(Deadline(CLOSE_SECONDS), self._protocol.close_shell, self._shell)
+        elif not self._running:
+            _LEFT_SHELLS.setdefault(self._peer, []).append(self._shell)
         self._broken = self._broken or ConnectFailed(f"{self._peer.where}: the link was closed")
         with contextlib.suppress(Exception):
             self._protocol.transport.close_session()

@@ -64,7 +64,8 @@ CASES = {
     "wrong password": Case(
         r"account svc-\w+ or its password was refused; it was tried once, so that the account is not "
         r"locked\. "
-        r"Correct it with: imap4-recovery credentials set winrm-\w+",
+        r"Correct it with: imap4-recovery credentials set winrm-\w+"
+        r"(\. Where both are right, a policy may restrict NTLM there)?",
         methods=SEALED,
         password="wrong",  # noqa: S106 - it is meant to be wrong
     ),
@@ -89,7 +90,9 @@ CASES = {
     "not an administrator": Case(
         r"logged in as svc-\w+, but it may not open a remote shell; make it a member of "
         r"Administrators, or grant "
-        r"it Read and Execute \(winrm configSDDL default; see docs/windows\.md\)",
+        r"it Read and Execute \(winrm configSDDL default; see docs/windows\.md\)\. A local administrator "
+        r"other than the built-in one has no administrator's rights over the network unless "
+        r"LocalAccountTokenFilterPolicy is set",
         no_administrator,
         methods=SEALED,
     ),
@@ -117,7 +120,7 @@ CASES = {
         SEALED,
     ),
     "closed at once": Case(
-        r"the machine closed the connection \(.*\)",
+        r"the machine closed the connection \(.*\); is this a listener of HTTPS\? Then use --scheme https",
         put("Accept", trouble.close),
         (*SEALED, "winrm-kerberos")[:2],
     ),
@@ -183,7 +186,9 @@ CASES = {
         more=("--scheme", "https"),
     ),
     "HTTP to an HTTPS port": Case(
-        r"the machine closed the connection \(.*\)", tls=True, more=("--scheme", "http")
+        r"the machine closed the connection \(.*\); is this a listener of HTTPS\? Then use --scheme https",
+        tls=True,
+        more=("--scheme", "http"),
     ),
 }
 

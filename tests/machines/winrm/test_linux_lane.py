@@ -250,15 +250,23 @@ def test_facts_name_dependents_and_who_cannot_be_seen(lane: Lane) -> None:
         "web [x.example.org]": {"state": 4, "needs": ["mail"]},
         "far": {"state": 1, "needs": ["web [x.example.org]"], "start": 4, "code": 1067},
         "secret": {"state": 4, "hidden": True},
+        "held": {"state": 4, "denied": [16]},
+        "old": {"state": 4, "deleted": True},
     }
     with lane.link() as link:
         deadline = Deadline(60)
-        assert lane.platform.services(link, deadline=deadline) == ["far", "mail", "web [x.example.org]"]
+        assert lane.platform.services(link, deadline=deadline) == [
+            *("far", "held", "mail", "old", "web [x.example.org]")
+        ]
         mail, far, none = lane.platform.facts(link, ["MAIL", "far", "none"], deadline=deadline)
         assert (mail.name, mail.state, mail.pid, mail.run) == ("mail", "active", 700, "700/100/0")
         assert set(mail.dependents) == {"web [x.example.org]", "far"}
         assert (far.state, far.masked, far.result, far.run) == ("inactive", True, "error 1067", "")
         assert not none.exists
+        held, old = lane.platform.facts(link, ["held", "old"], deadline=deadline)
+        assert lane.platform.cannot(held).startswith("held: this account lacks the right to start it (RP in")
+        assert "(error 1072)" in lane.platform.cannot(old)
+        assert lane.platform.cannot(mail) == ""
         with pytest.raises(PrivilegeMissing, match="the account cannot see secret: it lacks the right"):
             lane.platform.facts(link, ["secret"], deadline=deadline)
 

@@ -12,8 +12,9 @@ import pytest
 from imap4.deadline import Deadline
 from recovery.errors import ConnectFailed, DeadlineExceeded, PrivilegeMissing
 from recovery.model import Ended, Target
+from recovery.transports.winrm.session import make_protocol
 from recovery.transports.winrm.transport import WinRmTransport
-from recovery.transports.winrm.wire import tls_context
+from recovery.transports.winrm.wire import Wire, tls_context
 from tests.machines.winrm import soap, trouble
 from tests.machines.winrm.links import SCRIPT, Echo, connected, credential, target
 from tests.machines.winrm.listeners import Site
@@ -210,3 +211,33 @@ def test_authority_that_was_named_is_trusted_as_it_is(site: Site) -> None:
     assert not context.verify_flags & ssl.VERIFY_X509_STRICT
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.check_hostname
+
+
+def test_shell_of_a_link_that_was_found_dead_is_deleted_over_the_next(site: Site, echo: Echo) -> None:
+    with site.http(echo) as endpoint:
+        way = connected(site, endpoint)
+        transport = way.__enter__()
+        endpoint.troubles["Command"] = trouble.reset
+        with pytest.raises(ConnectFailed):
+            transport.run(SCRIPT, deadline=Deadline(20))
+        way.__exit__(None, None, None)
+        assert len(endpoint.shells.open) == 1
+        endpoint.troubles.clear()
+        with connected(site, endpoint) as transport:
+            assert transport.run(SCRIPT, deadline=Deadline(20)).ok
+            assert len(endpoint.shells.open) == 1
+        assert not endpoint.shells.open
+
+
+@pytest.mark.parametrize(
+    ("spn", "service", "host"),
+    [(None, "HTTP", None), ("WSMAN/mail2.example.org", "WSMAN", "mail2.example.org")],
+)
+def test_service_principal_is_the_one_that_was_named(
+    site: Site, echo: Echo, spn: str | None, service: str, host: str | None
+) -> None:
+    with site.http(echo) as endpoint:
+        wire = Wire(target(site, endpoint), endpoint.port, None, Deadline(20))
+        made = make_protocol(f"http://127.0.0.1:{endpoint.port}/wsman", credential(site), wire, spn).transport
+        assert (made.service, made.kerberos_hostname_override) == (service, host)
+        wire.close()

@@ -150,6 +150,7 @@ class Windows:
                     "shared": bool(one.pid) and pids.count(one.pid) > 1,
                     "code": one.code,
                     "own": 0,
+                    "hindrance": "",
                     "dependents": self.dependents(name),
                 }
                 for name, one in self.services.items()
