@@ -145,6 +145,7 @@ class _Read:
     broken: Mapping[str, int]
     recorded: set[str]
     notices: list[Notice]
+    days: list[tuple[date, tuple[int, int]]]
 
 
 def make(places: Places, wish: Wish, sources: Sources, now: int) -> Report:
@@ -165,6 +166,7 @@ def make(places: Places, wish: Wish, sources: Sources, now: int) -> Report:
             reader.broken,
             set(reader.manifest.spells) | set(changes),
             [Notice(*each) for each in reader.notices()],
+            period.days(),
         )
 
     first = min(period.begin - FAR, period.before[0])
@@ -196,12 +198,12 @@ def _subject(
 ) -> Subject:
     period = wish.period
     changes = read.changes.get(monitor.id, [])
+    days = read.days
     timeline = build(changes, monitor.rules, monitor.test_duration, until)
     planned, unplanned = spans_for(wish.spans, monitor.name, monitor.id)
     spent = divide(
         timeline.segments, counted, planned=planned, unplanned=unplanned, exclude=wish.exclude_planned
     )
-    days = period.days()
     return Subject(
         monitor=monitor,
         defined=defined,

@@ -184,10 +184,9 @@ def _times(period: Period) -> tuple[Tick, ...]:
 
 def kind(shares: Shares) -> str:
     """What a day was."""
-    availability = shares.availability
-    if availability is None:
+    if not shares.covered:
         return PLANNED if shares.planned else DARK
-    return GOOD if availability == 1 else HURT if availability >= 0.99 else BAD
+    return GOOD if not shares.down else HURT if 100 * shares.down <= shares.covered else BAD
 
 
 _SHAPES = {GOOD: (0, 16), HURT: (4, 12), BAD: (9, 7), PLANNED: (5, 6), DARK: (7, 2)}

@@ -69,11 +69,11 @@ def strip(days: list[Shares]) -> str:
 
 
 def _mark(shares: Shares) -> str:
-    availability = shares.availability
-    if availability is None:
+    if not shares.covered:
         return "m" if shares.planned else "\u00b7"
-    if availability == 1:
+    if not shares.down:
         return _BARS[-1]
+    availability = shares.up / shares.covered
     # Where the bars would all look full, what matters is how much is missing: 99.9 % is a step down.
     for number, least in enumerate((0.999, 0.99, 0.95, 0.9, 0.75, 0.5), 1):
         if availability >= least:

@@ -94,7 +94,7 @@ def test_status_is_ipmonitors_list_with_the_worst_first(imap4_monitor: Run, plac
     ]
     since = {each[1]: each[3] for each in lines[1:]}
     # Down since its third failed test of nine, 300 s apart, the last a minute ago.
-    assert since["Renamed"].startswith(("31 min", "32 min"))
+    assert re.match("3[1-9] min", since["Renamed"])
     availability = {each[1]: each[4] for each in lines[1:]}
     assert (availability["Fine"], availability["Never"]) == ("100.00 %", "-")
     assert (ended.stderr, ended.returncode) == ("", 2)
