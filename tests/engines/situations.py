@@ -143,12 +143,8 @@ def found(situation: Situation, port: int, recorder: Recorder) -> list[Event]:
     return sorted(events)
 
 
-def mistakes(meant: Sequence[Event], seen: Sequence[Event], slow: bool) -> list[str]:
-    """What is missing, and what is too much.
-
-    Args:
-        slow: the machine was too slow to say at which test something was sent, only that it was not before.
-    """
+def mistakes(meant: Sequence[Event], seen: Sequence[Event]) -> list[str]:
+    """What is missing, and what is too much. Nothing may be before its test; a busy machine is late."""
     wrong = []
     left = sorted(seen)
     for each in meant:
@@ -158,7 +154,6 @@ def mistakes(meant: Sequence[Event], seen: Sequence[Event], slow: bool) -> list[
             if (event.who, event.kind, event.alert) == (each.who, each.kind, each.alert)
             # What ends a silence ends it while a test runs: an engine may tell at once, or at a later test.
             and event.test >= each.test - each.late
-            and (slow or each.late or event.test == each.test)
         ]
         if fits:
             left.remove(fits[0])
