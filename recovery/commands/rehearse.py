@@ -15,8 +15,9 @@ from recovery.commands import actions
 from recovery.commands.parsing import Parser, add_files, kind, paths_of, read
 from recovery.decision.event import Event
 from recovery.errors import RecoveryError, UsageError
+from recovery.execution.preview import Problem
 from recovery.execution.progress import clean
-from recovery.execution.rehearsal import Problem, Rehearsal
+from recovery.execution.rehearsal import Rehearsal
 from recovery.files import replace_file
 from recovery.history.recoveries import clock_text, opened
 from recovery.machines.interface import Machines

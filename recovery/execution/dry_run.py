@@ -6,7 +6,7 @@ from imap4.deadline import Deadline
 from recovery.decision import policy
 from recovery.errors import RecoveryError
 from recovery.execution import output
-from recovery.execution.prepare import prepare
+from recovery.execution.preview import Preview
 from recovery.execution.recovery import access_for, asked, failure
 from recovery.execution.scrub import OutcomeScrubber
 from recovery.history.recoveries import opened
@@ -16,7 +16,8 @@ from recovery.signals import Signalled, signals
 
 
 def dry_run(request: RecoveryRequest, machines: Machines, deadline: Deadline) -> int:
-    """Print the plan, then one last line; returns 0, or 2 or 3 where it could not be looked at."""
+    """Print the plan, then one last line; returns 0, 2 where it would fail, or 2 or 3 where nothing could be
+    looked at."""
     scrubber = OutcomeScrubber()
     try:
         with signals():
@@ -25,12 +26,19 @@ def dry_run(request: RecoveryRequest, machines: Machines, deadline: Deadline) ->
             decision = _decision(request, access.target.address)
             if isinstance(decision, policy.Skip):
                 return output.end(request, 0, "dry run", f"dry run, would skip: {decision.reason}")
-            plan = [scrubber.text(line) for line in machines.plan(access, prepare(request))]
+            plan, problems = Preview(machines).of(request, access)
     except (RecoveryError, Signalled) as error:
         result = failure(error, scrubber)
         return output.end(request, result.code, result.verdict, result.summary)
     for line in plan:
         output.say(request.output, line)
+    for problem in problems:
+        output.say(request.output, str(problem))
+        for line in problem.remedy.splitlines():
+            output.say(request.output, f"    {line}")
+    if problems:
+        more = f", and {len(problems) - 1} more" if len(problems) > 1 else ""
+        return output.end(request, 2, "dry run", f"dry run, would fail: {problems[0]}{more}", plan=plan)
     return output.end(request, 0, "dry run", f"dry run, would act: {decision.reason}", plan=plan)
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 
 from imap4.tokens import ParsedToken, refuse_parsed
+from recovery.actions.verify import parse
 from recovery.decision.tokens import fill
 from recovery.errors import UsageError
 from recovery.requests import ActionRequest, ProcessRequest, ProcessTemplate, RecoveryRequest
@@ -35,6 +38,17 @@ def prepare(request: RecoveryRequest) -> ActionRequest:
         # Nothing is filled in there: what reads it is the program's own affair, and it might read code.
         work.command_line,
     )
+
+
+def missing_verify(request: RecoveryRequest) -> str:
+    """Why the plugin that proves the repair cannot be run here; empty where nothing is seen."""
+    if request.verify is None:
+        return ""
+    program = parse(request.verify)[0]
+    if shutil.which(program) is not None:
+        return ""
+    why = "may not be run by this user" if os.path.exists(program) else "is not there"
+    return f"{program} {why}, so that no repair could be proven"
 
 
 def _read_stdin(name: str) -> bytes:

@@ -12,6 +12,7 @@ from recovery.credentials.store import Store
 from recovery.decision.event import Event
 from recovery.errors import UsageError
 from recovery.execution import output
+from recovery.execution.prepare import missing_verify
 from recovery.execution.report import report, report_skip
 from recovery.history.recoveries import Asked, History
 from recovery.machines.access import permitted_access
@@ -74,7 +75,14 @@ class Recovery:
 
 
 def access_for(request: RecoveryRequest, machines: Machines, deadline: Deadline, address: str = "") -> Access:
-    """What :func:`permitted_access` says for the action of ``request``."""
+    """What :func:`permitted_access` says for the action of ``request``.
+
+    Raises:
+        RecoveryError: as there; and UsageError where the plugin that is to prove it cannot be run, which
+            must not show only after the machine was rebooted.
+    """
+    if problem := missing_verify(request):
+        raise UsageError(f"--verify: {problem}; nothing was done")
     store = Store(request.paths)
     return permitted_access(request.access, request.action, store, machines, deadline, address)
 

@@ -7,49 +7,29 @@ offline: does the machine let us in, and is there on it all that the repair need
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
 from imap4.deadline import Deadline
-from recovery.actions.verify import parse
 from recovery.credentials.login_methods import SSH
 from recovery.credentials.restrictions import check_name
 from recovery.credentials.store import Store
 from recovery.decision import policy
 from recovery.errors import RecoveryError
-from recovery.execution.prepare import prepare
+from recovery.execution.prepare import missing_verify, prepare
+from recovery.execution.preview import Preview, Problem
 from recovery.execution.recovery import asked
 from recovery.execution.scrub import OutcomeScrubber
 from recovery.history.recoveries import History
 from recovery.machines.access import permitted_access
-from recovery.machines.interface import Access, DoctorFinding, Machines
+from recovery.machines.interface import Machines
 from recovery.model import Credential
-from recovery.requests import ProcessTemplate, RecoveryRequest, RestartRequest
+from recovery.requests import RecoveryRequest
 
 _OF_THE_MOMENT = ("lock", "cooldown", "pause")
 """Rules whose answer now says nothing of tonight."""
-_NO_WAY = (
-    *("restriction", "name", "key", "agent", "known hosts", "port", "host key", "login", "platform"),
-    *("connection", "certificate"),
-)
-"""What doctor finds where nothing more can be asked of the machine."""
 _PATIENCE = 60.0
 """Seconds for each machine."""
-
-
-@dataclass(frozen=True)
-class Problem:
-    """What would keep a repair from working."""
-
-    what: str
-    """Where it was found: ``credential``, ``login``, ``service`` ..."""
-    text: str
-    remedy: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.what}: {self.text}"
 
 
 @dataclass
@@ -59,7 +39,9 @@ class Rehearsal:
     machines: Machines
     history: History
     offline: bool
-    _seen: dict[object, list[DoctorFinding]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._preview = Preview(self.machines)
 
     def of(self, request: RecoveryRequest) -> list[Problem]:
         """All that would keep the repair from working; each is found whatever was found before."""
@@ -76,12 +58,8 @@ class Rehearsal:
             prepare(request)
         except RecoveryError as error:
             yield Problem("command", str(error))
-        if request.verify is None:
-            return
-        program = parse(request.verify)[0]
-        if shutil.which(program) is None:
-            why = "may not be run by this user" if os.path.exists(program) else "is not there"
-            yield Problem("verify", f"{program} {why}, so that no repair could be proven")
+        if problem := missing_verify(request):
+            yield Problem("verify", problem)
 
     def _credential(self, request: RecoveryRequest) -> tuple[Credential | None, list[Problem]]:
         """The credential, and what is wrong with it as far as this host can say."""
@@ -115,33 +93,8 @@ class Rehearsal:
         except RecoveryError as error:
             yield Problem("machine", scrubber.text(str(error)))
             return
-        findings = self._findings(request, access)
-        bad = [finding for finding in findings if not finding.ok]
-        for finding in bad:
-            yield Problem(finding.title, scrubber.text(finding.detail), scrubber.text(finding.remedy))
-        if any(finding.title in _NO_WAY for finding in bad):
-            return
         try:
-            for line in self.machines.plan(access, prepare(request)):
-                if line.startswith("would fail: "):
-                    yield Problem("plan", scrubber.text(line.removeprefix("would fail: ")))
+            _, problems = self._preview.of(request, access)
+            yield from problems
         except RecoveryError as error:
             yield Problem("plan", scrubber.text(str(error)))
-
-    def _findings(self, request: RecoveryRequest, access: Access) -> list[DoctorFinding]:
-        """What doctor finds for the repair; each machine is asked once for the same."""
-        work = request.work
-        services: tuple[str, ...] = ()
-        dependents = True
-        if isinstance(work, RestartRequest):
-            services, dependents = work.services, work.dependents
-        # Actions differ in how long they may take, which is no matter to who only looks.
-        key = (replace(request.access, timeout=0.0), services, dependents)
-        if key not in self._seen:
-            try:
-                self._seen[key] = [*self.machines.doctor(access, services, dependents)]
-            except RecoveryError as error:
-                self._seen[key] = [DoctorFinding(False, "machine", str(error))]
-        # What a process may do, its own rights decide; the account's others are no matter here.
-        beside = ("privilege", "sudoers") if isinstance(work, ProcessTemplate) else ()
-        return [finding for finding in self._seen[key] if finding.title not in beside]

@@ -31,6 +31,7 @@ REBOOT = ("reboot-server", "--machine", "mail1", "--credential", "mail")
 PROCESS = ("external-process", "--machine", "mail1", "--credential", "mail")
 EVENT = ("--state", "CRITICAL", "--state-type", "HARD", "--output=IMAP4 CRITICAL - refused [connect.refused]")
 TITLE = "restart-service dovecot on mail1"
+FINE: dict[str, Any] = {"findings": [[True, "login", "recovery with ssh-password"]]}
 
 
 @pytest.fixture
@@ -389,7 +390,7 @@ def test_no_secret_is_on_any_command_line_or_in_any_environment(host: Recovery) 
 
 
 def test_dry_run_prints_the_plan_and_leaves_no_entry(host: Recovery) -> None:
-    assert host(*RESTART, "--dry-run") == Ran(
+    assert host(*RESTART, "--dry-run", machines=FINE) == Ran(
         0,
         "restart dovecot.service (active, invocation 3f2a)\nthen start mail-filter.service\n"
         f"OK - {TITLE}: dry run, would act: asked for by hand\n",
@@ -400,6 +401,50 @@ def test_dry_run_prints_the_plan_and_leaves_no_entry(host: Recovery) -> None:
     )
     assert entries(host) == []
     assert not any(call["call"] == "run" for call in host.calls())
+
+
+@pytest.mark.parametrize(
+    ("machines", "lines", "first"),
+    [
+        (
+            {"findings": [[False, "privilege", "sudo says no", "add (visudo):\nx ALL=(root) NOPASSWD: a|b"]]},
+            "restart dovecot.service (active, invocation 3f2a)\nthen start mail-filter.service\n"
+            "privilege: sudo says no\n    add (visudo):\n    x ALL=(root) NOPASSWD: a|b\n",
+            "privilege: sudo says no",
+        ),
+        ({"findings": [[False, "login", "refused"]]}, "login: refused\n", "login: refused"),
+        (
+            {**FINE, "plan": ["the machine runs systemd", "would fail: dovecot.service does not exist"]},
+            "the machine runs systemd\nwould fail: dovecot.service does not exist\n"
+            "plan: dovecot.service does not exist\n",
+            "plan: dovecot.service does not exist",
+        ),
+    ],
+)
+def test_a_dry_run_of_what_would_fail_fails(
+    host: Recovery, machines: dict[str, Any], lines: str, first: str
+) -> None:
+    ran = host(*RESTART, "--dry-run", machines=machines)
+    assert ran == Ran(2, f"{lines}CRITICAL - {TITLE}: dry run, would fail: {first}\n", "")
+
+
+def test_a_clock_that_is_off_keeps_no_repair_from_working(host: Recovery) -> None:
+    says = {"findings": [[False, "clock", "within 60 s of ours"]]}
+    assert host(*RESTART, "--dry-run", machines=says).code == 0
+
+
+@pytest.mark.parametrize("more", [(), ("--dry-run",), EVENT])
+def test_a_plugin_that_is_not_there_shows_before_anything_is_done(
+    host: Recovery, more: tuple[str, ...]
+) -> None:
+    ran = host(*RESTART, *more, "--verify", "/usr/lib/no/check_imap4 -H mail1")
+    assert ran == Ran(
+        3,
+        f"UNKNOWN - {TITLE}: --verify: /usr/lib/no/check_imap4 is not there, so that no repair could be "
+        "proven; nothing was done\n",
+        "",
+    )
+    assert host.calls() == []
 
 
 def test_explain_tells_every_rule(host: Recovery) -> None:
