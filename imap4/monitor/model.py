@@ -129,7 +129,7 @@ _NOT_IN_NAMES = str.maketrans(dict.fromkeys("`~!$%^&*|'\"<>?,()=;\\", "_"))
 def object_name(text: str) -> str:
     """``text`` as every engine takes it for the name of an object; ``display_name`` keeps the original.
 
-    To Nagios, a ``+`` at the begin means "in addition to the template's", and ``null`` means nothing
+    To Nagios, a ``+`` at the beginning means "in addition to the template's", and ``null`` means nothing
     (its manual, "Object Inheritance").
     """
     plain = text.translate(_NOT_IN_NAMES)

@@ -105,7 +105,7 @@ def _add_render(commands: argparse._SubParsersAction[Parser]) -> None:
 
 
 def _during(text: str) -> tuple[Situation, float, float | None]:
-    """A situation, its begin and its end in seconds; an end of None is open."""
+    """A situation, its beginning and its end in seconds; an end of None is open."""
     name, _, times = text.partition("=")
     start, dash, end = times.partition("-")
     known = {each.value: each for each in Situation}
@@ -149,7 +149,7 @@ def make_parser() -> Parser:
         type=_during,
         action="append",
         default=[],
-        help="what else is going on, from the begin of the outage: downtime=2m-5m, host-down=0s-; one of "
+        help="what else is going on, from the beginning of the outage: downtime=2m-5m, host-down=0s-; one of "
         + ", ".join(each.value for each in Situation),
     )
     sub.add_argument("--format", choices=("text", "json", "csv"), default="text")

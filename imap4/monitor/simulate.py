@@ -20,7 +20,7 @@ from imap4.monitor.states import Position, Situation, State, advance
 
 @dataclass(frozen=True)
 class During:
-    """A situation, by seconds from the begin of the outage; an ``end`` of None: it does not end."""
+    """A situation, by seconds from the beginning of the outage; an ``end`` of None: it does not end."""
 
     situation: Situation
     start: float = 0
@@ -36,7 +36,7 @@ class Outage:
     """A server that is down for a while, and how long each test takes; all in seconds."""
 
     start: float = 0
-    """From the begin of the first test to the begin of the outage."""
+    """From the beginning of the first test to the beginning of the outage."""
     length: float | None = None
     """None: it does not end."""
     test_duration: float = 0
@@ -57,7 +57,7 @@ class Row:
     """One test of the outage, and what it caused."""
 
     begins: float
-    """Seconds from the begin of the outage to the begin of the test."""
+    """Seconds from the beginning of the outage to the beginning of the test."""
     elapsed: float
     """Seconds from the end of the first failed test to the end of this one; the table's clock."""
     position: Position

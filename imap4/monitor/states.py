@@ -49,7 +49,7 @@ class Situation(Enum):
 
 @dataclass(frozen=True)
 class Delays:
-    """Seconds from the end of a test to the begin of the next one, by state."""
+    """Seconds from the end of a test to the beginning of the next one, by state."""
 
     up: int = 300
     warn: int = 300

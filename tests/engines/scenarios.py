@@ -11,7 +11,7 @@ from tests.engines.servers import BYE, OK, Scripted
 
 # Far enough apart to be told from one another with the tolerance below.
 DELAYS = Delays(up=12, warn=3, down=7, lost=17)
-# From the end of a test to the begin of the next one, beyond the delay. Earlier: Nagios schedules for
+# From the end of a test to the beginning of the next one, beyond the delay. Earlier: Nagios schedules for
 # whole seconds (half a second from rounding), and compares only whole seconds of its own clock (one
 # more). Later: it reads its command file and its queue once a second each, and four engines share the
 # machine. How long the machine kept programs waiting is measured, and added.
@@ -87,7 +87,7 @@ class Scenario:
             tests, tests[1:], table(self.monitor.rules, self.results)[1:], strict=False
         ):
             waited = test.begin - before.end
-            # While all is well, engines place the next test from the begin of the last one.
+            # While all is well, engines place the next test from the beginning of the last one.
             early = EARLY + (before.end - before.begin if before.status == 0 else 0)
             late = LATE + recorder.stall
             assert meant.delay - early <= waited <= meant.delay + late, (meant, waited, self.monitor.name)

@@ -43,7 +43,7 @@ def issue(
         name: its common name.
         by: who signs it; itself where there is none.
         days: its end, in days from now.
-        begun: its begin, the same.
+        begun: its beginning, the same.
         authority: whether it may sign others.
         names: whether it has ``localhost`` and ``127.0.0.1`` as subjectAltName.
         old: as company authorities of twenty years ago made them: no key identifiers, no key usage,

@@ -1,6 +1,6 @@
 """Finds the line of a key in a TOML file. The standard library's parser keeps no lines.
 
-This is no second parser: it looks for table headers and for keys at the begin of a line, after the
+This is no second parser: it looks for table headers and for keys at the beginning of a line, after the
 file was found to be valid TOML. Where it cannot tell (inline tables), it gives the line of what is around.
 """
 

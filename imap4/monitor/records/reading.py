@@ -21,7 +21,7 @@ from imap4.monitor.records.rules import RowRules, add_rules
 _T = TypeVar("_T")
 
 FAR = 40 * 86400 * 1000
-"""How far a question looks back for the begin of an outage."""
+"""How far a question looks back for the beginning of an outage."""
 
 _TRIES = 5
 
