@@ -202,6 +202,8 @@ def test_host_certificate_of_a_known_authority_is_trusted(machine: Machine, tmp_
     try:
         certify("-h", "-n", machine.name, "-V", "-1h:+1h")
         assert log_in(machine, password_of(machine), [str(known)]) == "plain"
+        known.write_text(f"@cert-authority *.example {authority.with_suffix('.pub').read_text()}")
+        assert log_in(machine, password_of(machine), [str(known)]) == "plain"
         certify("-h", "-n", "other.example", "-V", "-1h:+1h")
         with pytest.raises(HostKeyRejected, match=r"its certificate is for other\.example"):
             log_in(machine, password_of(machine), [str(known)])
@@ -211,6 +213,58 @@ def test_host_certificate_of_a_known_authority_is_trusted(machine: Machine, tmp_
     finally:
         machine.console(f"sed -i /HostCertificate/d {settings}")
         machine.restart_sshd()
+
+
+def test_an_authority_without_a_port_is_judged_as_openssh_judges_it(machine: Machine, tmp_path: Path) -> None:
+    authority = tmp_path / "authority"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(authority)], check=True)
+    public, known = tmp_path / "host.pub", tmp_path / "known_hosts"
+    shutil.copy(machine.folder / "host_key.pub", public)
+    sign = [
+        "ssh-keygen",
+        "-q",
+        "-s",
+        str(authority),
+        "-I",
+        "x",
+        "-h",
+        "-n",
+        ADDRESS,
+        "-V",
+        "-1h:+1h",
+        str(public),
+    ]
+    subprocess.run(sign, check=True)
+    key, settings = "/etc/ssh/ssh_host_ed25519_key-cert.pub", "/etc/ssh/sshd_config.d/test.conf"
+    machine.console(f'printf %s "$1" >{key}', (tmp_path / "host-cert.pub").read_text())
+    machine.console(f"echo HostCertificate {key} >>{settings}")
+    machine.restart_sshd()
+    options = [f"UserKnownHostsFile={known}", "GlobalKnownHostsFile=/dev/null", "StrictHostKeyChecking=yes"]
+    options += ["BatchMode=yes", "PreferredAuthentications=none"]
+    command = [
+        "ssh",
+        *(word for one in options for word in ("-o", one)),
+        "-p",
+        str(machine.ssh_port),
+        ADDRESS,
+    ]
+    target = dataclasses.replace(target_of(machine), machine=ADDRESS)
+    verdicts = {}
+    try:
+        for hosts in (ADDRESS, f"[{ADDRESS}]:{machine.ssh_port}", f"[{ADDRESS}]:22", "127.0.0.8"):
+            known.write_text(f"@cert-authority {hosts} {authority.with_suffix('.pub').read_text()}")
+            theirs = subprocess.run([*command, "true"], capture_output=True, text=True, timeout=60).stderr
+            try:
+                connect(target, password_of(machine), deadline=Deadline(20), known_hosts=[str(known)]).close()
+                verdicts[hosts] = (True, "Permission denied" in theirs)
+            except HostKeyRejected:
+                verdicts[hosts] = (False, "Permission denied" in theirs)
+    finally:
+        machine.console(f"sed -i /HostCertificate/d {settings}")
+        machine.restart_sshd()
+    assert [ours for ours, _ in verdicts.values()] == [theirs for _, theirs in verdicts.values()], verdicts
+    assert verdicts[ADDRESS] == (True, True)
+    assert verdicts["127.0.0.8"] == (False, False)
 
 
 def test_refused_connection_is_told() -> None:
