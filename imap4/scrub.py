@@ -32,6 +32,27 @@ class Scrubber:
             text = text.replace(secret, HIDDEN)
         return text
 
+    def edges(self, text: str) -> str:
+        """``text`` that was cut at either end, without secrets, nor the part of one that the cut left there.
+
+        Cut a text only after :meth:`text`; this is for what was cut before it could be looked at.
+        """
+        text = self.text(text)
+        for secret in self._texts:
+            for length in range(len(secret) - 1, _SHORTEST - 1, -1):
+                if text.endswith(secret[:length]):
+                    text = text[:-length] + HIDDEN
+                if text.startswith(secret[-length:]):
+                    text = HIDDEN + text[length:]
+        return text
+
+    def data(self, data: bytes, cut: bool = False) -> bytes:
+        """As :meth:`text`, or :meth:`edges` where ``cut``, for bytes that may be UTF-8."""
+        # Surrogates stand for what is no UTF-8, and come back as they were.
+        text = data.decode("utf-8", "surrogateescape")
+        found = self.edges(text) if cut else self.text(text)
+        return data if found == text else found.encode("utf-8", "surrogateescape")
+
     def value(self, value: Any) -> Any:
         """Any plain data without secrets."""
         if isinstance(value, str):

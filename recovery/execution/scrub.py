@@ -21,12 +21,15 @@ class OutcomeScrubber(Scrubber):
 
     def outcome(self, outcome: Outcome) -> Outcome:
         """An outcome without secrets."""
+        after = self.value(outcome.facts_after)
+        if outcome.facts_after.get("truncated"):
+            after |= {name: self.edges(after[name]) for name in ("stdout", "stderr") if name in after}
         return replace(
             outcome,
             summary=self.text(outcome.summary),
             proof=self.text(outcome.proof),
             verify=self.text(outcome.verify),
             facts_before=self.value(outcome.facts_before),
-            facts_after=self.value(outcome.facts_after),
+            facts_after=after,
             steps=tuple(self.step(step) for step in outcome.steps),
         )

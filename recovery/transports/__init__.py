@@ -8,6 +8,7 @@ from imap4.deadline import Deadline
 from imap4.packages import too_old
 from recovery.errors import UsageError
 from recovery.model import Credential, Target, Transport
+from recovery.transports.scrubbed import ScrubbedTransport, scrubber_for
 
 
 def connect(
@@ -36,13 +37,15 @@ def connect(
         # paramiko takes 0.1 s to load; a recovery that is refused must not wait for it.
         from recovery.transports.ssh.transport import SshTransport
 
-        return SshTransport.connect(target, credential, deadline=deadline, known_hosts=known_hosts)
+        ssh = SshTransport.connect(target, credential, deadline=deadline, known_hosts=known_hosts)
+        return ScrubbedTransport(ssh, scrubber_for(credential))
     if credential.method.startswith("winrm-"):
         # Older ones know other settings, and end in a TypeError (Debian 12 has 0.3.0).
         _refuse_old("pywinrm", "0.5")
         from recovery.transports.winrm.transport import WinRmTransport
 
-        return WinRmTransport.connect(target, credential, deadline=deadline)
+        winrm = WinRmTransport.connect(target, credential, deadline=deadline)
+        return ScrubbedTransport(winrm, scrubber_for(credential))
     raise UsageError(f"credential {credential.name}: unknown method {credential.method}")
 
 

@@ -12,8 +12,10 @@ from collections.abc import Mapping, Sequence
 import paramiko
 
 from imap4.deadline import Deadline
+from imap4.scrub import Scrubber
 from recovery.errors import ConnectFailed, DeadlineExceeded
 from recovery.model import CommandResult, Credential, Ended, Target
+from recovery.transports.scrubbed import scrubber_for
 from recovery.transports.ssh import remote_shell
 from recovery.transports.ssh.channel import Exchange
 from recovery.transports.ssh.known_hosts import KnownHosts
@@ -33,9 +35,12 @@ class SshTransport:
 
     language = "sh"
 
-    def __init__(self, connection: paramiko.Transport, where: str, silence: float) -> None:
+    def __init__(
+        self, connection: paramiko.Transport, where: str, silence: float, scrubber: Scrubber
+    ) -> None:
         self._connection = connection
         self._where = where
+        self._scrub = scrubber
         self._heartbeat = _Heartbeat(connection, silence)
 
     @classmethod
@@ -65,7 +70,7 @@ class SshTransport:
         except BaseException:
             connection.close()
             raise
-        return cls(connection, where, silence)
+        return cls(connection, where, silence, scrubber_for(credential))
 
     def run(
         self,
@@ -127,7 +132,7 @@ class SshTransport:
             # -1 is the library's word for a channel that was closed without an exit status.
             if exchange.started or exchange.exit_status in (None, -1):
                 return _lost(exchange, began)
-            said = (exchange.stderr or exchange.stdout).decode("utf-8", "replace").strip()
+            said = self._scrub.edges((exchange.stderr or exchange.stdout).decode("utf-8", "replace").strip())
             raise ConnectFailed(
                 f"{self._where}: the account's login shell did not start /bin/sh "
                 f"(exit status {exchange.exit_status}{f': {said[:200]}' if said else ''}); give it a shell"

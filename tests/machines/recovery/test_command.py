@@ -50,7 +50,16 @@ def program(machine: Machine, tmp_path: Path) -> Program:
         stdin=(machine.folder / "key").read_text(),
     )
     assert (added.returncode, added.stdout) == (0, "Added mail.\n")
+    run.folder = str(tmp_path)  # type: ignore[attr-defined]
     return run
+
+
+def tmp_file(program: Program, text: str) -> str:
+    """A file that nobody else can read, in the folder of the program's files."""
+    path = Path(program.folder) / "input"  # type: ignore[attr-defined]
+    path.touch(mode=0o600)
+    path.write_text(text + "\n")
+    return str(path)
 
 
 def there(machine: Machine) -> tuple[str, ...]:
@@ -190,3 +199,31 @@ def test_systemd_hands_over_credentials_with_a_mode_that_we_allow(machine: Machi
     unit = "--property=LoadCredential=key:/etc/hostname --property=User=nobody"
     shown = machine.console(f"systemd-run --quiet --pipe --wait {unit} -- sh -c '{look}'")
     assert shown in ("440 0 0", "400 65534 0", "400 65534 65534")
+
+
+@pytest.mark.parametrize("before", [65536 - 22, 190], ids=["64 KiB", "the line"])
+def test_a_password_that_a_cut_goes_through_is_seen_nowhere(
+    machine: Machine, program: Program, before: int
+) -> None:
+    """The machine prints the password so that what is kept, or shown, ends within it."""
+    added = program(
+        *("credentials", "add", "cut", "--account", "plain", "--password-stdin"),
+        *("--machines", "127.0.0.0/8", "--actions", "all"),
+        stdin=machine.password + "\n",
+    )
+    assert added.returncode == 0
+    options = [word if word != "mail" else "cut" for word in there(machine)]
+    script = """read -r word
+        x() { printf "%${1}s" "" | tr ' ' x; }
+        printf '%s%s%s\\n' "$(x "$1")" "$word" "$(x 900)" | tee /dev/stderr
+        exit 3"""
+    secret = tmp_file(program, machine.password)
+    ran = program(
+        *("external-process", *options, "-v", "--stdin-file", secret),
+        *("--", "/bin/sh", "-c", script, "sh", str(before)),
+    )
+    shown = program("history", "show", "1", "--json").stdout
+    assert ran.returncode == 2
+    for length in range(4, len(machine.password)):
+        assert machine.password[:length] not in ran.stdout + ran.stderr + shown
+    assert "xxx***" in shown
