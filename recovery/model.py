@@ -185,6 +185,18 @@ StepListener = Callable[[Step], None]
 
 
 @dataclass(frozen=True)
+class Plan:
+    """What an action would do to a machine, judged by what judges the action itself."""
+
+    lines: tuple[str, ...]
+    """Sentences for a person."""
+    verdict: Verdict | None = None
+    """How it would end before anything was done; None where it would be done."""
+    reason: str = ""
+    """Why, where there is a verdict."""
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What an action did to a machine, and how that was proved."""
 

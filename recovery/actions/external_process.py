@@ -9,11 +9,11 @@ from imap4.deadline import Deadline
 from recovery.actions.steps import Story, in_time, silent
 from recovery.actions.verify import conclude, parse
 from recovery.errors import UsageError
-from recovery.model import CommandResult, Ended, Outcome, StepListener, Verdict
+from recovery.model import CommandResult, Ended, Outcome, Plan, StepListener, Verdict
 from recovery.platforms.account import account as account_of
 from recovery.requests import ProcessRequest
 from recovery.transports.link import Connect, Link, refuse_without_privilege
-from recovery.transports.sudoers import line_for_process, refuse_open_program
+from recovery.transports.sudoers import TIMEOUT, line_for_process, missing_privilege, refuse_open_program
 
 # A process of root cannot be ended by the account that asked for it, so timeout(1) goes with it through
 # sudo. The variables' names go to sudo, never their values: a command line can be read by everybody.
@@ -27,6 +27,13 @@ if [ $become = 1 ] && [ "$(id -u)" != 0 ]; then
     exit $?
 fi
 exec "$@"
+"""
+# With sudo it is root who must find it; sudo says so itself.
+_LOOK = """\
+cwd=$1 program=$2
+[ -z "$cwd" ] || cd -- "$cwd" 2>/dev/null ||
+    { echo "there is no folder $cwd that the account may enter"; exit; }
+[ $become = 1 ] || command -v -- "$program" >/dev/null || echo "$program is not there, or may not be run"
 """
 _LARGEST_ON_UNIX, _LARGEST = 255, 0xFFFFFFFF
 """Exit statuses have 8 bits on Unix, 32 on Windows."""
@@ -78,22 +85,42 @@ def run(
     return conclude(story, summary, verify, deadline)
 
 
-def plan(
-    connect: Connect, request: ProcessRequest, *, become: bool = False, deadline: Deadline
-) -> tuple[str, ...]:
-    """What ``run`` would do, in sentences; logs in and changes nothing."""
+def plan(connect: Connect, request: ProcessRequest, *, become: bool = False, deadline: Deadline) -> Plan:
+    """What ``run`` would do; logs in and changes nothing."""
     _check(request)
     with Link(connect, become=become) as link:
         account = account_of(link, deadline=deadline)
         seconds = link.work_seconds(deadline)
+        verdict, reason = _cannot(link, request, become and account != "root", deadline)
     through = " through sudo" if become and account != "root" else ""
     where = f" in {request.cwd}" if request.cwd else ""
     good = ", ".join(map(str, request.success_exit_status))
-    return (
+    lines = (
         f"would run{where} as {account}{through}: {_shown(request)}",
         f"would call exit status {good} a success, and end the process group after {in_time(seconds)} at the "
         f"latest: the rest of --timeout {in_time(deadline.seconds)} is for connecting, and for ending it",
     )
+    if reason:
+        return Plan((lines[0], f"would fail: {reason}"), verdict, reason)
+    return Plan(lines)
+
+
+def _cannot(
+    link: Link, request: ProcessRequest, through_sudo: bool, deadline: Deadline
+) -> tuple[Verdict, str]:
+    """Why the command could not be run, as far as that shows without running it; "" where it could."""
+    if link.language(deadline) != "sh":
+        return Verdict.PROVEN, ""
+    look = link.ask(_LOOK, [request.cwd or "", request.arguments[0]], deadline=deadline).strip()
+    if look or not through_sudo:
+        return Verdict.FAILED, look
+    command = (TIMEOUT, "-k", "2", str(max(1, round(deadline.left)) + 1), *request.arguments)
+
+    def lines(account: str) -> list[str]:
+        refuse_open_program(link, request, deadline)
+        return [line_for_process(account, request)]
+
+    return missing_privilege(link, [command], deadline, lines)
 
 
 def _carry_out(link: Link, request: ProcessRequest, deadline: Deadline) -> CommandResult:

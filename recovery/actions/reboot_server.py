@@ -9,12 +9,12 @@ from imap4.deadline import Deadline
 from recovery.actions.steps import Story, in_time, silent
 from recovery.actions.verify import conclude, parse
 from recovery.errors import HostKeyRejected, LoginFailed, RecoveryError
-from recovery.model import Ended, Outcome, StepListener, Verdict
+from recovery.model import Ended, Outcome, Plan, StepListener, Verdict
 from recovery.platforms import MachineFacts, Platform, RebootUnderWay
 from recovery.platforms.detect import detect
 from recovery.requests import RebootRequest
 from recovery.transports.link import Connect, Link, refuse_without_privilege
-from recovery.transports.sudoers import lines_for
+from recovery.transports.sudoers import lines_for, missing_privilege
 
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 15.0
@@ -78,21 +78,24 @@ def run(
     return conclude(story, summary, verify, deadline)
 
 
-def plan(
-    connect: Connect, request: RebootRequest, *, become: bool = False, deadline: Deadline
-) -> tuple[str, ...]:
-    """What ``run`` would do, in sentences; looks at the machine and changes nothing."""
+def plan(connect: Connect, request: RebootRequest, *, become: bool = False, deadline: Deadline) -> Plan:
+    """What ``run`` would do; looks at the machine and changes nothing."""
     with Link(connect, become=become) as link:
         platform = detect(link, deadline=deadline)
         facts = platform.machine(link, deadline=deadline)
+        verdict, missing = missing_privilege(link, platform.commands((), reboot=True), deadline)
     lines = (f"the machine runs {platform.name}", describe(facts))
     if reason := refuse(facts, request):
-        return (*lines, f"would not reboot: {reason}")
-    return (
-        *lines,
-        "would reboot cleanly" + (" through sudo" if become else ""),
-        f"would wait for another boot id, for the marker in {platform.memory} to be gone and for the system "
-        "to run",
+        return Plan((*lines, f"would not reboot: {reason}"), Verdict.SKIPPED, f"not rebooted: {reason}")
+    if missing:
+        return Plan((*lines, f"would fail: {missing}"), verdict, missing)
+    return Plan(
+        (
+            *lines,
+            "would reboot cleanly" + (" through sudo" if become else ""),
+            f"would wait for another boot id, for the marker in {platform.memory} to be gone and for the "
+            "system to run",
+        )
     )
 
 

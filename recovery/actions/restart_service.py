@@ -20,12 +20,12 @@ from recovery.actions.service_proof import (
 from recovery.actions.steps import Story, in_time, silent
 from recovery.actions.verify import conclude, parse
 from recovery.errors import PrivilegeMissing, RecoveryError, UsageError
-from recovery.model import CommandResult, Ended, Outcome, StepListener, Verdict
+from recovery.model import CommandResult, Ended, Outcome, Plan, StepListener, Verdict
 from recovery.platforms import Platform, ServiceFacts
 from recovery.platforms.detect import detect
 from recovery.requests import RestartRequest
 from recovery.transports.link import Connect, Link, refuse_without_privilege
-from recovery.transports.sudoers import lines_for
+from recovery.transports.sudoers import lines_for, missing_privilege
 
 
 @dataclass(frozen=True)
@@ -81,24 +81,25 @@ def run(
     return conclude(story, summary, verify, deadline)
 
 
-def plan(
-    connect: Connect, request: RestartRequest, *, become: bool = False, deadline: Deadline
-) -> tuple[str, ...]:
-    """What ``run`` would do, in sentences; looks at the machine and changes nothing."""
+def plan(connect: Connect, request: RestartRequest, *, become: bool = False, deadline: Deadline) -> Plan:
+    """What ``run`` would do; looks at the machine and changes nothing."""
     with Link(connect, become=become) as link:
         platform, before = _look(link, request, deadline)
-        reason = _cannot(link, platform, before, request, deadline)
+        verdict, reason = Verdict.FAILED, _cannot(link, platform, before, request, deadline)
+        if not reason:
+            commands = platform.commands(list(before.services), alone=not request.dependents)
+            verdict, reason = missing_privilege(link, [one for one in commands if "restart" in one], deadline)
     lines = [f"the machine runs {platform.name}"]
     lines += [describe(facts) for facts in before.services.values()]
     if reason:
-        return (*lines, f"would fail: {reason}")
+        return Plan((*lines, f"would fail: {reason}"), verdict, reason)
     lines.append(f"would restart {', '.join(before.services)}" + (" through sudo" if become else ""))
     running = before.running_dependents
     if running:
         lines.append(f"would restart what depends on it and runs: {', '.join(running)}")
     if idle := [name for name in before.dependents if name not in running]:
         lines.append(f"would leave alone what depends on it and does not run: {', '.join(idle)}")
-    return (*lines, f"would wait until all have been running for {request.settle:g} s")
+    return Plan((*lines, f"would wait until all have been running for {request.settle:g} s"))
 
 
 def _look(link: Link, request: RestartRequest, deadline: Deadline) -> tuple[Platform, _Before]:

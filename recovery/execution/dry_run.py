@@ -11,13 +11,14 @@ from recovery.execution.recovery import access_for, asked, failure
 from recovery.execution.scrub import OutcomeScrubber
 from recovery.history.recoveries import opened
 from recovery.machines.interface import Machines
+from recovery.model import Verdict
 from recovery.requests import RecoveryRequest
 from recovery.signals import Signalled, signals
 
 
 def dry_run(request: RecoveryRequest, machines: Machines, deadline: Deadline) -> int:
-    """Print the plan, then one last line; returns 0, 2 where it would fail, or 2 or 3 where nothing could be
-    looked at."""
+    """Print the plan, then one last line; returns the exit code that the action would have where it would end
+    before anything was done, else 0; or 2 or 3 where nothing could be looked at."""
     scrubber = OutcomeScrubber()
     try:
         with signals():
@@ -30,16 +31,21 @@ def dry_run(request: RecoveryRequest, machines: Machines, deadline: Deadline) ->
     except (RecoveryError, Signalled) as error:
         result = failure(error, scrubber)
         return output.end(request, result.code, result.verdict, result.summary)
-    for line in plan:
+    lines = [scrubber.text(line) for line in plan.lines]
+    for line in lines:
         output.say(request.output, line)
     for problem in problems:
         output.say(request.output, str(problem))
         for line in problem.remedy.splitlines():
             output.say(request.output, f"    {line}")
+    code, would = 0, f"would act: {decision.reason}"
     if problems:
         more = f", and {len(problems) - 1} more" if len(problems) > 1 else ""
-        return output.end(request, 2, "dry run", f"dry run, would fail: {problems[0]}{more}", plan=plan)
-    return output.end(request, 0, "dry run", f"dry run, would act: {decision.reason}", plan=plan)
+        # Alone, a plan that nobody can be certain of is a warning.
+        code, would = (1 if plan.verdict is Verdict.NOT_PROVEN else 2), f"would fail: {problems[0]}{more}"
+    elif plan.verdict is Verdict.SKIPPED:
+        would = f"would skip: {scrubber.text(plan.reason)}"
+    return output.end(request, code, "dry run", f"dry run, {would}", plan=lines)
 
 
 def _decision(request: RecoveryRequest, address: str) -> policy.Decision:

@@ -8,6 +8,7 @@ from recovery.errors import RecoveryError
 from recovery.execution.prepare import prepare
 from recovery.execution.scrub import OutcomeScrubber
 from recovery.machines.interface import Access, DoctorFinding, Machines
+from recovery.model import Plan, Verdict
 from recovery.requests import ProcessTemplate, RecoveryRequest, RestartRequest
 
 _NO_WAY = (
@@ -17,7 +18,6 @@ _NO_WAY = (
 """What doctor finds where nothing more can be asked of the machine."""
 _NO_MATTER = ("clock", "settings")
 """What doctor calls bad, and a repair works with all the same."""
-_WOULD_FAIL = "would fail: "
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ class Preview:
     machines: Machines
     _seen: dict[object, list[DoctorFinding]] = field(default_factory=dict)
 
-    def of(self, request: RecoveryRequest, access: Access) -> tuple[list[str], list[Problem]]:
-        """What would be done, in sentences, and what would keep it from working; without secrets.
+    def of(self, request: RecoveryRequest, access: Access) -> tuple[Plan, list[Problem]]:
+        """What would be done, and what would keep it from working, without secrets.
 
         Raises:
             RecoveryError: it could not be looked at.
@@ -54,11 +54,11 @@ class Preview:
             if one.title not in _NO_MATTER
         ]
         if any(one.title in _NO_WAY for one in bad):
-            return [], problems
-        plan = [scrubber.text(line) for line in self.machines.plan(access, prepare(request))]
-        problems += [
-            Problem("plan", line.removeprefix(_WOULD_FAIL)) for line in plan if line.startswith(_WOULD_FAIL)
-        ]
+            return Plan(()), problems
+        plan = self.machines.plan(access, prepare(request))
+        # What doctor found keeps the action from it too. A skip is of the moment: the service is starting.
+        if not problems and plan.verdict in (Verdict.FAILED, Verdict.NOT_PROVEN):
+            problems.append(Problem("plan", scrubber.text(plan.reason)))
         return plan, problems
 
     def _findings(self, request: RecoveryRequest, access: Access) -> list[DoctorFinding]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from imap4.deadline import Deadline
 from recovery.credentials.login_methods import is_winrm
 from recovery.machines.interface import Access, DoctorFinding, ListedService
-from recovery.model import Outcome, StepListener, Target, Transport
+from recovery.model import Outcome, Plan, StepListener, Target, Transport
 from recovery.requests import ActionRequest, RebootRequest, RestartRequest
 
 
@@ -41,7 +41,7 @@ class ConnectedMachines:
             connect, request, become=become, deadline=deadline, progress=progress, verify=verify
         )
 
-    def plan(self, access: Access, request: ActionRequest) -> Sequence[str]:
+    def plan(self, access: Access, request: ActionRequest) -> Plan:
         from recovery.actions import external_process, reboot_server, restart_service
 
         connect, become, deadline = _connect(access), access.credential.become, access.deadline

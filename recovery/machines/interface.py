@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from imap4.deadline import Deadline
-from recovery.model import Credential, Outcome, StepListener, Target
+from recovery.model import Credential, Outcome, Plan, StepListener, Target
 from recovery.requests import ActionRequest
 
 
@@ -58,8 +58,8 @@ class Machines(Protocol):
         """Do it, prove it, and tell each step as it happens."""
         ...
 
-    def plan(self, access: Access, request: ActionRequest) -> Sequence[str]:
-        """Sentences that say what :meth:`run` would do, after looking at the machine. Changes nothing."""
+    def plan(self, access: Access, request: ActionRequest) -> Plan:
+        """What :meth:`run` would do, after looking at the machine. Changes nothing."""
         ...
 
     def services(self, access: Access, pattern: str | None) -> Sequence[ListedService]:

@@ -58,6 +58,10 @@ class ScrubbedTransport:
             stderr=self._scrubber.data(result.stderr, result.truncated),
         )
 
+    def work_seconds(self, deadline: Deadline) -> float:
+        """As :meth:`recovery.model.Transport.work_seconds`."""
+        return self._transport.work_seconds(deadline)
+
     def close(self) -> None:
         """End the link; never raises."""
         self._transport.close()

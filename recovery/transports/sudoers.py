@@ -8,13 +8,28 @@ loader run somebody's code. Where a line could not be exact for such a reason, t
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from imap4.deadline import Deadline
+from recovery.model import Verdict
 from recovery.requests import ProcessRequest
 from recovery.transports.link import Link, NoLine
 
 TIMEOUT = "/usr/bin/timeout"
+# Which units polkit's rules would allow cannot be asked by an account, only whether they allow all of them.
+_WHO = """\
+may=none
+if command -v pkcheck >/dev/null; then
+    action=org.freedesktop.systemd1.manage-units
+    pkcheck --action-id $action --process $$ >/dev/null 2>&1 && may=yes || may=no
+fi
+echo "$(id -un) $(id -u) $may"
+"""
+# "sudo -l COMMAND" tells whether it would be allowed, and does not run it.
+_MAY = """\
+said=$(LC_ALL=C sudo -n -l -- "$@" 2>&1 >/dev/null) && echo yes ||
+    printf '%s\\n' "${said:-sudo: not allowed: $*}" | head -n 1
+"""
 _INTERPRETERS = re.compile(
     r"(?:ba|da|k|mk|z|c|tc|fi)?sh|busybox|toybox|python[\d.]*|pypy[\d.]*|perl[\d.]*|ruby[\d.]*|node(?:js)?|php[\d.]*|"
     r"lua[\d.]*|tclsh[\d.]*|expect|[gmn]?awk"
@@ -64,6 +79,48 @@ def line_for_process(account: str, request: ProcessRequest) -> str:
     words = re.sub(r"([#,:=])", r"\\\1", words)
     folder = f"CWD={_word(request.cwd)} " if request.cwd else ""
     return f"{_user(account)} ALL=(root) {folder}NOPASSWD: {TIMEOUT} ^-k 2 [0-9]+ {words}$"
+
+
+def missing_privilege(
+    link: Link,
+    commands: Sequence[Sequence[str]],
+    deadline: Deadline,
+    lines: Callable[[str], Sequence[str]] | None = None,
+) -> tuple[Verdict, str]:
+    """Why the account may not run ``commands`` as root, and the lines that would let it; "" where it may.
+    FAILED where that is certain, NOT_PROVEN where polkit could still let it.
+
+    It is asked what the scripts ask themselves before they begin (``may_as_root``): sudo, with ``-l``.
+
+    Args:
+        lines: from the account's name, the lines for sudoers; by default those for what is missing.
+    """
+    if link.language(deadline) != "sh":
+        return Verdict.PROVEN, ""
+    account, number, polkit = link.ask(_WHO, deadline=deadline).split()
+    if number == "0" or (polkit == "yes" and not link.become):
+        return Verdict.PROVEN, ""
+    if not link.become:
+        wanted = "; ".join(lines_for(account, commands))
+        why = f"{account} is not root" + (", and polkit may allow it or not" if polkit == "no" else "")
+        return (
+            Verdict.NOT_PROVEN if polkit == "no" else Verdict.FAILED,
+            f"{why}: log in as root, or use --become and add to its sudoers (visudo): {wanted}",
+        )
+    refused, said = [], ""
+    for command in commands:
+        answer = link.ask(_MAY, command, deadline=deadline).strip()
+        if answer != "yes":
+            refused.append(command)
+            said = answer
+    if not refused:
+        return Verdict.PROVEN, ""
+    try:
+        found = lines(account) if lines else lines_for(account, refused)
+        remedy = f"add to its sudoers (visudo): {'; '.join(found)}"
+    except NoLine as error:
+        remedy = str(error)
+    return Verdict.FAILED, f"sudo on the machine said '{said}': {remedy}"
 
 
 def refuse_open_program(link: Link, request: ProcessRequest, deadline: Deadline) -> None:

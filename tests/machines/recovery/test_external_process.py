@@ -219,7 +219,7 @@ def test_sudo_that_is_missing_names_the_line_and_the_line_is_enough(
 def test_plan_says_what_would_be_run(connect: Connect) -> None:
     link = connect("admin")
     request = ProcessRequest(("touch", "/srv/a file"), cwd="/srv")
-    run_as, end_after = plan(lambda _: link, request, become=True, deadline=Deadline(10))
+    run_as, end_after = plan(lambda _: link, request, become=True, deadline=Deadline(10)).lines
     assert run_as == "would run in /srv as admin through sudo: touch '/srv/a file'"
     assert re.fullmatch(
         r"would call exit status 0 a success, and end the process group after [567]\.\d s at the latest: "

@@ -86,7 +86,7 @@ def test_reboot_without_privilege_names_the_lines(machine: Machine) -> None:
 
 def test_plan_says_what_would_be_done_and_does_nothing(machine: Machine) -> None:
     old = boot_id(machine)
-    lines = plan(way(machine), RebootRequest(0), deadline=Deadline(10))
+    lines = plan(way(machine), RebootRequest(0), deadline=Deadline(10)).lines
     assert lines[0] == "the machine runs systemd"
     assert lines[2:] == (
         "would reboot cleanly",

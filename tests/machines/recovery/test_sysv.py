@@ -91,7 +91,7 @@ def test_missing_sudo_names_the_lines(sysv_machine: Machine) -> None:
 
 
 def test_plan_services_and_doctor_know_the_platform(sysv_machine: Machine) -> None:
-    lines = plan(way(sysv_machine), RestartRequest(("dovecot.service",)), deadline=Deadline(10))
+    lines = plan(way(sysv_machine), RestartRequest(("dovecot.service",)), deadline=Deadline(10)).lines
     assert lines[0] == "the machine runs System V init"
     assert "would restart what depends on it and runs: webmail" in lines
     (dovecot,) = list_services(way(sysv_machine), "dovecot", deadline=Deadline(10))

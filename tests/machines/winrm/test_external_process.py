@@ -59,7 +59,7 @@ def test_plan_names_the_account(site: Site, endpoint: Endpoint, windows: Windows
     def way(deadline: Deadline) -> Transport:
         return connect(target(site, endpoint), credential(site), deadline=deadline)
 
-    lines = plan(way, ProcessRequest(("iisreset.exe", "/noforce")), deadline=Deadline(20))
+    lines = plan(way, ProcessRequest(("iisreset.exe", "/noforce")), deadline=Deadline(20)).lines
     assert lines[0] == "would run as STANDIN\\svc: iisreset.exe /noforce"
 
 

@@ -175,7 +175,7 @@ def test_plan_says_what_would_be_done_and_does_nothing(
     def way(deadline: Deadline) -> Transport:
         return connect(target(site, endpoint), credential(site), deadline=deadline)
 
-    lines = plan(way, RebootRequest(), deadline=Deadline(20))
+    lines = plan(way, RebootRequest(), deadline=Deadline(20)).lines
     assert lines[0] == "the machine runs Windows"
     assert lines[2:] == (
         "would reboot cleanly",

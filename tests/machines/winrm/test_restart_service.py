@@ -216,7 +216,7 @@ def test_plan_tells_and_changes_nothing(site: Site, endpoint: Endpoint, windows:
     def way(deadline: Deadline) -> Transport:
         return connect(target(site, endpoint), credential(site), deadline=deadline)
 
-    lines = plan(way, RestartRequest(("IMAP4",)), deadline=Deadline(20))
+    lines = plan(way, RestartRequest(("IMAP4",)), deadline=Deadline(20)).lines
     pid = windows.services["IMAP4"].pid
     assert lines == (
         "the machine runs Windows",

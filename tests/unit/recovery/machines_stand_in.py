@@ -70,11 +70,12 @@ class StandIn:
         verdict = model.Verdict(says.pop("verdict"))
         return model.Outcome(verdict, steps=steps, seconds=4.1, **says)
 
-    def plan(self, access: Access, request: ActionRequest) -> Sequence[str]:
+    def plan(self, access: Access, request: ActionRequest) -> model.Plan:
         self._called("plan", machine=access.target.machine)
-        if said := self._says.get("plan"):
-            return [str(line) for line in said]
-        return ("restart dovecot.service (active, invocation 3f2a)", "then start mail-filter.service")
+        lines = ("restart dovecot.service (active, invocation 3f2a)", "then start mail-filter.service")
+        says = self._says.get("plan", {})
+        verdict = model.Verdict(says["verdict"]) if says else None
+        return model.Plan(lines, verdict, says.get("reason", ""))
 
     def services(self, access: Access, pattern: str | None) -> Sequence[ListedService]:
         self._called("services", pattern=pattern)

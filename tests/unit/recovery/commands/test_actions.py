@@ -389,6 +389,23 @@ def test_no_secret_is_on_any_command_line_or_in_any_environment(host: Recovery) 
     until(lambda: [entry.texts["state"] for entry in entries(host)[:1]] == ["proven"])
 
 
+@pytest.mark.parametrize(
+    ("verdict", "code", "word", "would"),
+    [
+        ("failed", 2, "CRITICAL", "would fail: plan"),
+        ("not proven", 1, "WARNING", "would fail: plan"),
+        ("skipped", 0, "OK", "would skip"),
+    ],
+)
+def test_a_dry_run_ends_as_the_action_would(
+    host: Recovery, verdict: str, code: int, word: str, would: str
+) -> None:
+    ran = host(
+        *RESTART, "--dry-run", machines={**FINE, "plan": {"verdict": verdict, "reason": "no such unit"}}
+    )
+    assert (ran.code, ran.last) == (code, f"{word} - {TITLE}: dry run, {would}: no such unit")
+
+
 def test_dry_run_prints_the_plan_and_leaves_no_entry(host: Recovery) -> None:
     assert host(*RESTART, "--dry-run", machines=FINE) == Ran(
         0,
@@ -414,8 +431,8 @@ def test_dry_run_prints_the_plan_and_leaves_no_entry(host: Recovery) -> None:
         ),
         ({"findings": [[False, "login", "refused"]]}, "login: refused\n", "login: refused"),
         (
-            {**FINE, "plan": ["the machine runs systemd", "would fail: dovecot.service does not exist"]},
-            "the machine runs systemd\nwould fail: dovecot.service does not exist\n"
+            {**FINE, "plan": {"verdict": "failed", "reason": "dovecot.service does not exist"}},
+            "restart dovecot.service (active, invocation 3f2a)\nthen start mail-filter.service\n"
             "plan: dovecot.service does not exist\n",
             "plan: dovecot.service does not exist",
         ),

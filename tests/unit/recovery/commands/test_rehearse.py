@@ -136,7 +136,7 @@ def test_what_a_machine_lacks_is_a_warning_with_every_problem(host: Recovery) ->
             "machine: mail1: no name",
         ),
         ({"error": {"kind": "ConnectFailed", "text": "mail1: refused"}}, "machine: mail1: refused"),
-        ({**FINE, "plan": ["would fail: dovecot is masked"]}, "plan: dovecot is masked"),
+        ({**FINE, "plan": {"verdict": "failed", "reason": "dovecot is masked"}}, "plan: dovecot is masked"),
     ],
 )
 def test_whatever_goes_wrong_is_a_problem_of_the_repair(
