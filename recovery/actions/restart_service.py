@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -14,7 +15,9 @@ from recovery.actions.service_proof import (
     change,
     describe,
     find_dependents,
+    finished_runs,
     settle,
+    settle_time,
     wait_for_new_runs,
 )
 from recovery.actions.steps import Story, in_time, silent
@@ -64,21 +67,26 @@ def run(
             story.tell("facts before", describe(facts))
         if reason := _cannot(link, platform, before, request, deadline):
             return story.end(Verdict.FAILED, reason)
+        if reason := _starting(before):
+            return story.end(Verdict.SKIPPED, reason)
         for name in before.services:
             if lines := _last_words(link, platform, name, deadline):
                 story.tell("evidence", f"{name} logged last: {' / '.join(lines)}")
+        finished = finished_runs(link, platform, before.services, deadline)
         result = _restart(link, platform, before, request, deadline, story)
         # What the machine's own script said, which knows best why a service does not run.
         said = "; ".join(filter(None, (result.stderr.decode("utf-8", "replace").strip(), *result.notes)))
         told = f" ({said})" if link.language(deadline) == "powershell" and said else ""
         try:
-            summary = _prove(link, platform, before, request, deadline, story) + told
+            summary, doubt = _prove(link, platform, before, request, deadline, story, finished)
         except (Failed, PrivilegeMissing) as failure:
             sentence = _with_last_words(link, platform, str(failure), before, deadline)
             return story.end(Verdict.FAILED, sentence + told)
-        except (Unproven, RecoveryError) as doubt:
-            return story.end(Verdict.NOT_PROVEN, f"restart asked for, but not proven: {doubt}{told}")
-    return conclude(story, summary, verify, deadline)
+        except (Unproven, RecoveryError) as error:
+            return story.end(Verdict.NOT_PROVEN, f"restart asked for, but not proven: {error}{told}")
+    if doubt and verify is None:
+        return story.end(Verdict.NOT_PROVEN, f"{summary}{told}, but {doubt}")
+    return conclude(story, f"{summary}{told}, {doubt}" if doubt else summary + told, verify, deadline)
 
 
 def plan(connect: Connect, request: RestartRequest, *, become: bool = False, deadline: Deadline) -> Plan:
@@ -86,13 +94,16 @@ def plan(connect: Connect, request: RestartRequest, *, become: bool = False, dea
     with Link(connect, become=become) as link:
         platform, before = _look(link, request, deadline)
         verdict, reason = Verdict.FAILED, _cannot(link, platform, before, request, deadline)
+        if not reason and (reason := _starting(before)):
+            verdict = Verdict.SKIPPED
         if not reason:
             commands = platform.commands(list(before.services), alone=not request.dependents)
             verdict, reason = missing_privilege(link, [one for one in commands if "restart" in one], deadline)
     lines = [f"the machine runs {platform.name}"]
     lines += [describe(facts) for facts in before.services.values()]
     if reason:
-        return Plan((*lines, f"would fail: {reason}"), verdict, reason)
+        word = "skip" if verdict is Verdict.SKIPPED else "fail"
+        return Plan((*lines, f"would {word}: {reason}"), verdict, reason)
     lines.append(f"would restart {', '.join(before.services)}" + (" through sudo" if become else ""))
     running = before.running_dependents
     if running:
@@ -135,6 +146,18 @@ def _cannot(
     return f"{danger}; nothing was done" if danger else ""
 
 
+def _starting(before: _Before) -> str:
+    """What is starting at this moment, and would be thrown back; "" where nothing is."""
+    for facts in before.services.values():
+        if facts.state == "activating" and facts.detail != "auto-restart":
+            since = f" for {in_time(facts.lived)}" if facts.lived and facts.pid else ""
+            return (
+                f"not restarted: {facts.name} is starting ({facts.detail}{since}), and a restart would throw "
+                "it back to the beginning"
+            )
+    return ""
+
+
 def _restart(
     link: Link, platform: Platform, before: _Before, request: RestartRequest, deadline: Deadline, story: Story
 ) -> CommandResult:
@@ -157,26 +180,48 @@ def _restart(
 
 
 def _prove(
-    link: Link, platform: Platform, before: _Before, request: RestartRequest, deadline: Deadline, story: Story
-) -> str:
-    """Wait for the proof; returns the summary, or raises."""
-    wait_for_new_runs(link, platform, before.services, deadline)
+    link: Link,
+    platform: Platform,
+    before: _Before,
+    request: RestartRequest,
+    deadline: Deadline,
+    story: Story,
+    finished: Mapping[str, str],
+) -> tuple[str, str]:
+    """Wait for the proof; returns the summary and what is doubtful of it, or raises."""
+    ended = wait_for_new_runs(link, platform, before.services, deadline, finished)
     brought_back = _bring_back(link, platform, before, deadline, story)
-    watched = [*before.services, *before.running_dependents]
-    after = settle(link, platform, watched, request.settle, deadline)
+    watched = [name for name in (*before.services, *before.running_dependents) if name not in ended]
+    seconds = settle_time(before.services.values(), request.settle)
+    after = settle(link, platform, watched, seconds, deadline) if watched else []
     story.after = {facts.name: facts.as_dict() for facts in after}
     for facts in after:
         story.tell("facts after", describe(facts))
     runs = [change(before.services[f.name], f) for f in after if f.name in before.services]
-    story.proof = f"{'; '.join(runs)}; stable for {request.settle:g} s"
+    runs += [f"{name} did its work and ended" for name in ended]
+    story.proof = f"{'; '.join(runs)}; stable for {seconds:g} s"
     story.tell("proof", story.proof)
     subject = "" if len(before.services) == 1 else f"{', '.join(before.services)} "
-    summary = f"{subject}running again after {in_time(story.seconds)} ({'; '.join(runs)})"
+    empty = _without_process(before, after)
+    how = "ended well" if len(ended) == len(before.services) else "restarted" if empty else "running again"
+    summary = f"{subject}{how} after {in_time(story.seconds)} ({'; '.join(runs)})"
     if brought_back:
         summary += f", {', '.join(brought_back)} had to be started"
     if idle := [n for n in before.dependents if n not in before.running_dependents]:
         story.tell("dependents", f"not running before, so left alone: {', '.join(idle)}")
-    return summary
+    if empty:
+        return summary, f"no process of {', '.join(empty)} is left there: active (exited)"
+    return summary, ""
+
+
+def _without_process(before: _Before, after: Sequence[ServiceFacts]) -> list[str]:
+    """The services that count as running though neither they nor what belongs to them has a process."""
+    alive = {one.name for one in after if one.pid}
+    return [
+        one.name
+        for one in after
+        if one.name in before.services and one.empty and not alive & {*one.dependents}
+    ]
 
 
 def _bring_back(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from imap4.deadline import Deadline
 from recovery.platforms import Platform, ServiceFacts
@@ -11,6 +11,8 @@ from recovery.transports.link import Link
 
 POLL_SECONDS = 0.3
 _TARGETS = (".target", ".slice")
+_LOOP_SECONDS = 60.0
+"""What lived longer than this before it died is not waited for."""
 
 
 class Failed(Exception):
@@ -58,18 +60,44 @@ def change(before: ServiceFacts, after: ServiceFacts) -> str:
     return f"invocation {before.run[:4] or 'none'} -> {after.run[:4] or 'none'}"
 
 
+def finished_runs(
+    link: Link, platform: Platform, services: Mapping[str, ServiceFacts], deadline: Deadline
+) -> dict[str, str]:
+    """For the services that do their work and end: which run of them ended well last."""
+    return {
+        name: platform.finished(link, name, deadline=deadline)
+        for name, facts in services.items()
+        if facts.ends
+    }
+
+
 def wait_for_new_runs(
-    link: Link, platform: Platform, before: Mapping[str, ServiceFacts], deadline: Deadline
-) -> None:
-    """Until each of the listed services is in a new run, or surely is not."""
+    link: Link,
+    platform: Platform,
+    before: Mapping[str, ServiceFacts],
+    deadline: Deadline,
+    finished: Mapping[str, str],
+) -> list[str]:
+    """Until each of the listed services is in a new run, or surely is not; returns those that did their work
+    and ended.
+
+    Args:
+        finished: what :func:`finished_runs` said before.
+    """
     begin_restarts: dict[str, int] = {}
     while True:
-        waiting = []
+        waiting, ended = [], []
         for facts in platform.facts(link, list(before), deadline=deadline):
             new_run = bool(facts.run) and facts.run != before[facts.name].run
             if facts.busy:
                 waiting.append(describe(facts))
-            elif new_run and (facts.running or _has_ended_well(facts)):
+            elif _has_ended_well(facts):
+                # systemd forgets a unit that ended, its run too, unless another one mentions it.
+                run = facts.run or platform.finished(link, facts.name, deadline=deadline)
+                if not run or run in (before[facts.name].run, finished.get(facts.name)):
+                    waiting.append(f"{facts.name} ended, and nothing tells that it ran since")
+                ended.append(facts.name)
+            elif new_run and facts.running:
                 continue
             elif facts.state in {"failed", "inactive"}:
                 raise Failed(f"{facts.name} does not run: {facts.state} ({facts.result or facts.detail})")
@@ -78,7 +106,7 @@ def wait_for_new_runs(
             else:
                 waiting.append(describe(facts))
         if not waiting:
-            return
+            return ended
         if deadline.left < 2 * POLL_SECONDS:
             raise Unproven(f"the time was up while {'; '.join(waiting)}")
         time.sleep(POLL_SECONDS)
@@ -86,6 +114,16 @@ def wait_for_new_runs(
 
 def _has_ended_well(facts: ServiceFacts) -> bool:
     return facts.ends and facts.state == "inactive" and facts.result == "success"
+
+
+def settle_time(before: Iterable[ServiceFacts], seconds: float) -> float:
+    """How long the services must stay up to be called running: longer than what died before had lived.
+
+    A service that dies after five seconds would look well for three.
+    """
+    died = [one for one in before if one.restarts or one.state == "failed" or one.detail == "auto-restart"]
+    lives = [1.5 * one.lived + one.pause + 1 for one in died if 0 < one.lived <= _LOOP_SECONDS]
+    return max([seconds, *lives])
 
 
 def _loops(facts: ServiceFacts) -> str:
@@ -107,7 +145,7 @@ def settle(
             old = first[facts.name]
             if facts.restarts > old.restarts or facts.state == "activating" or facts.detail == "auto-restart":
                 raise Unproven(_loops(facts))
-            if not facts.running and not _has_ended_well(facts):
+            if not facts.running:
                 age = time.monotonic() - began
                 raise Failed(
                     f"{facts.name} started, but died within {age:.1f} s ({facts.result or facts.detail})"

@@ -38,6 +38,12 @@ class ServiceFacts:
     result: str = ""
     ends: bool = False
     """Whether the service does its work and ends; being inactive is then no failure."""
+    lived: float = 0.0
+    """Seconds that its main process has lived, or its last one had; 0 where that is not told."""
+    pause: float = 0.0
+    """Seconds that the machine waits before it restarts it by itself."""
+    empty: bool = False
+    """It counts as running though no process of it is left, as what systemd makes of an init script may."""
     dependents: tuple[str, ...] = ()
     """What is stopped when this is stopped."""
     description: str = ""
@@ -139,6 +145,10 @@ class Platform(Protocol):
 
     def start(self, link: Link, services: Sequence[str], *, deadline: Deadline) -> CommandResult:
         """Start ``services``."""
+        ...
+
+    def finished(self, link: Link, service: str, *, deadline: Deadline) -> str:
+        """Which run of a service that does its work and ends did so well last; "" where nobody can tell."""
         ...
 
     def last_words(self, link: Link, service: str, *, deadline: Deadline) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -17,11 +18,18 @@ from recovery.transports.link import Link
 _SUFFIXES = (".service", ".socket", ".timer", ".target", ".path", ".mount", ".automount", ".slice", ".swap")
 _PROPERTIES = (
     "Id,Description,Type,LoadState,ActiveState,SubState,Result,MainPID,NRestarts,InvocationID,Job,"
-    "RequiredBy,BoundBy,ConsistsOf,FragmentPath"
+    "RequiredBy,BoundBy,ConsistsOf,RestartUSec,ExecMainStartTimestampMonotonic,ExecMainExitTimestampMonotonic,"
+    "FragmentPath"
 )
 _ALONE = "--job-mode=ignore-requirements"
 """Leaves out what depends on the unit, but keeps the order (systemctl(1))."""
-_SHOW = f'export LC_ALL=C; systemctl show -p {_PROPERTIES} -- "$@"'
+# The clock first, by the age of our own process: /proc/uptime is a container's own, systemd's times are not.
+_SHOW = f"""\
+export LC_ALL=C
+now=$(sed 's/.*) //' /proc/$$/stat | cut -d' ' -f20)
+printf '%s %s\\n\\n' "${{now:-0}}" "$(getconf CLK_TCK 2>/dev/null || echo 100)"
+systemctl show -p {_PROPERTIES} -- "$@"
+"""
 # A unit whose file is empty is "masked" to systemd as well (systemd.unit(5)), but nothing can unmask it.
 _EMPTY = "its unit file is empty"
 _EMPTY_FILES = 'for file; do [ ! -f "$file" ] || [ -s "$file" ] || echo "$file"; done'
@@ -55,6 +63,8 @@ lines=$("$journalctl" {" ".join(_JOURNAL)} "$1" 2>/dev/null)
 printf '%s\\n' "$lines"
 """
 _SHOWN_WORDS = 5
+_SUCCESS = "7ad2d189f7e94e70a38c781354912448"
+"""The message "UNIT: Deactivated successfully" (sd-messages(3): SD_MESSAGE_UNIT_SUCCESS; systemd 243)."""
 _MACHINE = (
     BOOT_SCRIPT
     + """\
@@ -105,8 +115,10 @@ class Systemd:
     def facts(self, link: Link, services: Sequence[str], *, deadline: Deadline) -> list[ServiceFacts]:
         if not services:
             return []
-        blocks = link.ask(_SHOW, services, deadline=deadline).strip("\n").split("\n\n")
-        found = [parse_show(name, block) for name, block in zip(services, blocks, strict=True)]
+        clock, *blocks = link.ask(_SHOW, services, deadline=deadline).strip("\n").split("\n\n")
+        ticks, hertz = map(int, clock.split())
+        shown = zip(services, blocks, strict=True)
+        found = [parse_show(name, block, ticks / hertz) for name, block in shown]
         files = [one.file for one in found if one.masked and one.file]
         empty = set(link.ask(_EMPTY_FILES, files, deadline=deadline).splitlines()) if files else set()
         return [replace(one, detail=_EMPTY) if one.masked and one.file in empty else one for one in found]
@@ -141,6 +153,9 @@ class Systemd:
     def start(self, link: Link, services: Sequence[str], *, deadline: Deadline) -> CommandResult:
         return link.run(_JOBS, ["start", "", *services], deadline=deadline)
 
+    def finished(self, link: Link, service: str, *, deadline: Deadline) -> str:
+        return parse_finished(link.ask(_LAST_WORDS, [service], deadline=deadline))
+
     def last_words(self, link: Link, service: str, *, deadline: Deadline) -> list[str]:
         return parse_journal(link.ask(_LAST_WORDS, [service], deadline=deadline))
 
@@ -174,10 +189,17 @@ class Systemd:
         return commands
 
 
-def parse_show(name: str, block: str) -> ServiceFacts:
-    """The facts in one block of ``systemctl show``; ``name`` is what was asked for."""
+def parse_show(name: str, block: str, now: float = 0.0) -> ServiceFacts:
+    """The facts in one block of ``systemctl show``; ``name`` is what was asked for.
+
+    Args:
+        now: seconds since the machine's kernel began, as systemd counts its times.
+    """
     values = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
     load = values.get("LoadState", "")
+    began, ended = (
+        int(values.get(f"ExecMain{what}TimestampMonotonic") or 0) / 1e6 for what in ("Start", "Exit")
+    )
     reverse = [values.get(key, "").split() for key in ("RequiredBy", "BoundBy", "ConsistsOf")]
     return ServiceFacts(
         name=values.get("Id") or name,
@@ -191,10 +213,27 @@ def parse_show(name: str, block: str) -> ServiceFacts:
         busy=values.get("Job", "") not in {"", "0"},
         result=values.get("Result", ""),
         ends=values.get("Type") == "oneshot",
+        lived=max(0.0, (ended if ended >= began else now) - began) if began else 0.0,
+        pause=parse_span(values.get("RestartUSec", "")),
+        empty=values.get("ActiveState") == "active" and values.get("SubState") == "exited",
         dependents=tuple(sorted({unit for units in reverse for unit in units})),
         description=values.get("Description", ""),
         file=values.get("FragmentPath", ""),
     )
+
+
+def parse_span(text: str) -> float:
+    """Seconds in a time span as ``systemctl show`` writes it (systemd.time(7)): ``1min 30s``, ``100ms``."""
+    units = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+    parts = re.findall(r"([\d.]+)(us|ms|s|min|h|d)\b", text)
+    return sum(float(count) * units[unit] for count, unit in parts)
+
+
+def parse_finished(text: str) -> str:
+    """The newest run that systemd says ended well, in what ``journalctl -o json -u UNIT`` wrote."""
+    entries = [entry for entry in map(_entry, text.splitlines()) if entry.get("_PID") == "1"]
+    good = [str(entry.get("INVOCATION_ID") or "") for entry in entries if entry.get("MESSAGE_ID") == _SUCCESS]
+    return good[-1] if good else ""
 
 
 def parse_journal(text: str) -> list[str]:

@@ -188,6 +188,9 @@ class SysV:
     def start(self, link: Link, services: Sequence[str], *, deadline: Deadline) -> CommandResult:
         return link.run(_ACT, [f"start:{name}" for name in services], deadline=deadline)
 
+    def finished(self, link: Link, service: str, *, deadline: Deadline) -> str:
+        return ""
+
     def last_words(self, link: Link, service: str, *, deadline: Deadline) -> list[str]:
         return link.ask(_LAST_WORDS, [service], deadline=deadline).splitlines()
 

@@ -105,6 +105,9 @@ class Windows:
     def start(self, link: Link, services: Sequence[str], *, deadline: Deadline) -> CommandResult:
         return self._change(link, "start", services, deadline)
 
+    def finished(self, link: Link, service: str, *, deadline: Deadline) -> str:
+        return ""
+
     def last_words(self, link: Link, service: str, *, deadline: Deadline) -> list[str]:
         answer = value(link.ask(script("events"), [service, "10"], deadline=deadline))
         lines = answer.get("lines")

@@ -114,6 +114,35 @@ StartLimitBurst=2
 [Service]
 ExecStart=/bin/sh -c 'test ! -e /run/limits-fails && exec sleep infinity'
 END
+# Looks well for longer than three seconds, and dies then.
+unit short-lived.service <<END
+[Unit]
+StartLimitIntervalSec=0
+[Service]
+ExecStart=/bin/sh -c 'sleep 4; exit 1'
+Restart=always
+RestartSec=300ms
+END
+# Does its work and ends; systemd forgets it then.
+unit does-its-work.service <<END
+[Service]
+Type=oneshot
+ExecStart=/bin/true
+END
+unit remains.service <<END
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/true
+END
+# As systemd makes them of an init script, whose daemon is gone.
+unit from-init-script.service <<END
+[Service]
+Type=forking
+RemainAfterExit=yes
+GuessMainPID=no
+ExecStart=/bin/sh -c 'sleep 0.2 &'
+END
 unit slow.service <<END
 [Service]
 ExecStartPre=/bin/sleep 60

@@ -230,7 +230,7 @@ def test_plan_says_what_would_be_run(connect: Connect) -> None:
 
 def test_a_process_has_the_time_that_the_plan_says(connect: Connect) -> None:
     link = connect("plain")
-    _, said = plan(lambda _: link, ProcessRequest(("sleep", "60")), deadline=Deadline(8))
+    _, said = plan(lambda _: link, ProcessRequest(("sleep", "60")), deadline=Deadline(8)).lines
     found = re.search(r"after (\d+\.\d) s at the latest", said)
     assert found
     link = connect("plain")

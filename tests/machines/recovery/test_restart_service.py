@@ -17,7 +17,7 @@ from recovery.model import Outcome, Step, Transport, Verdict
 from recovery.requests import RestartRequest
 from recovery.transports import connect as connect_to
 from tests.machines.recovery.conftest import credential_for, target_of
-from tests.machines.recovery.machine import ADDRESS, Machine
+from tests.machines.recovery.machine import ADDRESS, Machine, wait_for
 from tests.machines.recovery.relay import Relay
 
 GREETING = Path(__file__).with_name("greeting.py")
@@ -264,6 +264,63 @@ def test_plan_says_what_would_be_done_and_does_nothing(machine: Machine) -> None
 def test_name_that_can_be_no_service_is_a_usage_error(machine: Machine, name: str) -> None:
     with pytest.raises(UsageError, match="is not the name of a service"):
         restart(machine, name)
+
+
+def test_service_that_died_after_longer_than_it_is_watched_is_watched_longer(machine: Machine) -> None:
+    machine.console("systemctl start short-lived")
+    restarts = "systemctl show -p NRestarts --value short-lived"
+    wait_for(lambda: int(machine.console(restarts) or 0) >= 1, 60, "it has died once")
+    try:
+        outcome = restart(machine, "short-lived", settle=0.5, seconds=60)
+    finally:
+        machine.console("systemctl stop short-lived; systemctl reset-failed short-lived")
+    assert outcome.verdict is Verdict.NOT_PROVEN
+    assert "short-lived.service dies and is restarted over and over" in outcome.summary
+
+
+@pytest.mark.parametrize("unit", ["remains", "from-init-script"])
+def test_service_without_a_process_is_not_proven_unless_verified(
+    machine: Machine, verify: str, unit: str
+) -> None:
+    machine.console("systemctl start dovecot")
+    doubt = rf"no process of {unit}\.service is left there: active \(exited\)"
+    how = r"restarted after \d+\.\d s \(invocation [0-9a-f]{4}|none -> [0-9a-f]{4}\)"
+
+    outcome = restart(machine, unit)
+    assert outcome.verdict is Verdict.NOT_PROVEN
+    assert re.search(rf"^{how}, but {doubt}$", outcome.summary)
+
+    outcome = restart(machine, unit, verify=verify)
+    assert outcome.verdict is Verdict.PROVEN
+    assert outcome.summary.endswith(", IMAP4 OK")
+    assert re.search(doubt, outcome.summary)
+
+
+def test_service_that_does_its_work_and_ends_is_proven_by_its_run(machine: Machine) -> None:
+    for _ in range(2):
+        outcome = restart(machine, "does-its-work")
+        assert outcome.verdict is Verdict.PROVEN, outcome
+        assert re.fullmatch(
+            r"ended well after \d+\.\d s \(does-its-work\.service did its work and ended\)", outcome.summary
+        )
+
+
+def test_service_that_is_starting_is_left_alone(machine: Machine) -> None:
+    machine.console("systemctl --no-block start slow")
+    wait_for(lambda: machine.console("systemctl is-active slow") == "activating", 20, "it is starting")
+    before = invocation(machine, "slow")
+    try:
+        outcome = restart(machine, "slow")
+        preview = plan(way(machine), RestartRequest(("slow",)), deadline=Deadline(20))
+        assert invocation(machine, "slow") == before
+    finally:
+        machine.console("systemctl --no-block stop slow; systemctl kill -s KILL slow")
+    why = (
+        "not restarted: slow.service is starting (start-pre), and a restart would throw it back to the "
+        "beginning"
+    )
+    assert (outcome.verdict, outcome.summary) == (Verdict.SKIPPED, why)
+    assert (preview.verdict, preview.reason) == (Verdict.SKIPPED, why)
 
 
 @pytest.mark.parametrize(
