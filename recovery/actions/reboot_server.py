@@ -18,6 +18,7 @@ from recovery.transports.sudoers import lines_for, missing_privilege
 
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 15.0
+_INHIBITOR_PAUSE = 1.0
 _TRY_SECONDS = 20.0
 """A machine that is going down may take a connection and then say nothing."""
 
@@ -44,8 +45,13 @@ def run(
         before = platform.machine(link, deadline=deadline)
         story.before = before.as_dict()
         story.tell("facts before", describe(before))
-        if reason := refuse(before, request):
+        if reason := refuse(before, request, deadline.left):
             return story.end(Verdict.SKIPPED, f"not rebooted: {reason}")
+        if before.scheduled:
+            when = in_time(before.scheduled_in)
+            story.tell("reboot", f"a {before.scheduled} was scheduled in {when}, which a reboot forgets")
+        if holder := _wait_for_inhibitors(link, platform, deadline, story):
+            return story.end(Verdict.FAILED, f"not rebooted: {_inhibited(holder)}")
         try:
             _ask(link, platform, deadline, story)
         except RebootUnderWay as reason:
@@ -83,10 +89,13 @@ def plan(connect: Connect, request: RebootRequest, *, become: bool = False, dead
     with Link(connect, become=become) as link:
         platform = detect(link, deadline=deadline)
         facts = platform.machine(link, deadline=deadline)
+        holder = platform.blocked(link, deadline=deadline)
         verdict, missing = missing_privilege(link, platform.commands((), reboot=True), deadline)
     lines = (f"the machine runs {platform.name}", describe(facts))
-    if reason := refuse(facts, request):
+    if reason := refuse(facts, request, deadline.left):
         return Plan((*lines, f"would not reboot: {reason}"), Verdict.SKIPPED, f"not rebooted: {reason}")
+    if holder and not missing:
+        verdict, missing = Verdict.NOT_PROVEN, f"{_inhibited(holder)}; it would be waited for, and may last"
     if missing:
         return Plan((*lines, f"would fail: {missing}"), verdict, missing)
     return Plan(
@@ -109,10 +118,17 @@ def describe(facts: MachineFacts) -> str:
     return ", ".join(parts)
 
 
-def refuse(facts: MachineFacts, request: RebootRequest) -> str:
-    """Why the machine is not to be rebooted now; "" if it may."""
+def refuse(facts: MachineFacts, request: RebootRequest, seconds: float = 600.0) -> str:
+    """Why the machine is not to be rebooted now; "" if it may.
+
+    Args:
+        seconds: what is scheduled to be within this time is under way already.
+    """
     if facts.reboot:
         return f"a reboot is already under way: {facts.reboot}"
+    if facts.scheduled and facts.scheduled_in < seconds:
+        when = in_time(max(0.0, facts.scheduled_in))
+        return f"a {facts.scheduled} is scheduled in {when} (shutdown -c ends that)"
     if not facts.boot_id:
         return "the machine does not tell its boot id, so no reboot could be proven"
     if facts.uptime < request.min_uptime:
@@ -120,6 +136,24 @@ def refuse(facts: MachineFacts, request: RebootRequest) -> str:
         return f"the machine came up only {in_time(facts.uptime)} ago (--min-uptime {least})"
     if facts.servicing and not request.during_updates:
         return f"{facts.servicing}, and a reboot would cut that short (--during-updates does it all the same)"
+    return ""
+
+
+def _inhibited(holder: str) -> str:
+    return f"{holder} holds an inhibitor against shutdown (systemd-inhibit --list shows it)"
+
+
+def _wait_for_inhibitors(link: Link, platform: Platform, deadline: Deadline, story: Story) -> str:
+    """Wait while somebody blocks a shutdown, such as an upgrade of packages; returns who still does so when
+    half of the time is gone: the rest is for the reboot."""
+    last, until = "", deadline.left / 2
+    while holder := platform.blocked(link, deadline=deadline):
+        if holder != last:
+            story.tell("wait", _inhibited(holder))
+            last = holder
+        if deadline.left < until:
+            return holder
+        time.sleep(_INHIBITOR_PAUSE)
     return ""
 
 

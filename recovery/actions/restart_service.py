@@ -77,6 +77,8 @@ def run(
         # What the machine's own script said, which knows best why a service does not run.
         said = "; ".join(filter(None, (result.stderr.decode("utf-8", "replace").strip(), *result.notes)))
         told = f" ({said})" if link.language(deadline) == "powershell" and said else ""
+        if refusal := platform.refused(result):
+            return story.end(Verdict.FAILED, f"the machine refused it: {refusal}")
         try:
             summary, doubt = _prove(link, platform, before, request, deadline, story, finished)
         except (Failed, PrivilegeMissing) as failure:

@@ -44,6 +44,8 @@ class ServiceFacts:
     """Seconds that the machine waits before it restarts it by itself."""
     empty: bool = False
     """It counts as running though no process of it is left, as what systemd makes of an init script may."""
+    refuses: str = ""
+    """What the machine refuses to do to it when asked: ``start``, ``stop``; "" for nothing."""
     dependents: tuple[str, ...] = ()
     """What is stopped when this is stopped."""
     description: str = ""
@@ -78,6 +80,10 @@ class MachineFacts:
     """Who is logged on at the machine and would lose their work; () where that is not known."""
     servicing: str = ""
     """What is at work that a reboot would cut short, such as updates; "" if nothing is."""
+    scheduled: str = ""
+    """What is scheduled: ``reboot``, ``poweroff`` ...; "" if nothing is."""
+    scheduled_in: float = 0.0
+    """Seconds until then."""
 
     def as_dict(self) -> dict[str, object]:
         """The facts for the history."""
@@ -157,6 +163,14 @@ class Platform(Protocol):
 
     def machine(self, link: Link, *, deadline: Deadline) -> MachineFacts:
         """Which run of the machine this is."""
+        ...
+
+    def refused(self, result: CommandResult) -> str:
+        """What the machine said where it refused a restart as such; "" where only the facts can tell."""
+        ...
+
+    def blocked(self, link: Link, *, deadline: Deadline) -> str:
+        """Who keeps the machine from being rebooted, and why; "" where nobody does."""
         ...
 
     def reboot(self, link: Link, *, deadline: Deadline) -> CommandResult:

@@ -29,4 +29,6 @@ def parse_machine(text: str) -> MachineFacts:
         uptime=max(0.0, float(values.get("up") or 0) - begun),
         marker="marker" in values,
         reboot=values.get("reboot", ""),
+        scheduled=values.get("scheduled", ""),
+        scheduled_in=float(values.get("scheduled_in") or 0),
     )

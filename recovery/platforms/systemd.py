@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 
 from imap4.deadline import Deadline
 from recovery.errors import UsageError
-from recovery.model import CommandResult
+from recovery.model import CommandResult, Ended
 from recovery.platforms import MARKER, MachineFacts, ServiceFacts, check_name
 from recovery.platforms.linux import BOOT_SCRIPT, parse_machine
 from recovery.platforms.systemd_jobs import danger
@@ -18,8 +19,8 @@ from recovery.transports.link import Link
 _SUFFIXES = (".service", ".socket", ".timer", ".target", ".path", ".mount", ".automount", ".slice", ".swap")
 _PROPERTIES = (
     "Id,Description,Type,LoadState,ActiveState,SubState,Result,MainPID,NRestarts,InvocationID,Job,"
-    "RequiredBy,BoundBy,ConsistsOf,RestartUSec,ExecMainStartTimestampMonotonic,ExecMainExitTimestampMonotonic,"
-    "FragmentPath"
+    "RefuseManualStart,RefuseManualStop,RequiredBy,BoundBy,ConsistsOf,RestartUSec,FragmentPath,"
+    "ExecMainStartTimestampMonotonic,ExecMainExitTimestampMonotonic"
 )
 _ALONE = "--job-mode=ignore-requirements"
 """Leaves out what depends on the unit, but keeps the order (systemctl(1))."""
@@ -69,13 +70,25 @@ _MACHINE = (
     BOOT_SCRIPT
     + """\
 if [ "$(systemctl is-system-running 2>/dev/null)" = stopping ]; then echo "reboot=it is going down"
-elif [ -e /run/systemd/shutdown/scheduled ]; then echo "reboot=one is scheduled (shutdown -c ends that)"
 elif systemctl list-jobs --no-legend --no-pager 2>/dev/null |
     grep -Eq ' (reboot|poweroff|halt|kexec|shutdown)[.]target +start'; then echo "reboot=it is going down"
+fi
+file=/run/systemd/shutdown/scheduled
+if [ -r $file ]; then
+    echo "scheduled=$(sed -n 's/^MODE=//p' $file)"
+    usec=$(sed -n 's/^USEC=//p' $file)
+    echo "scheduled_in=$((${usec:-0} / 1000000 - $(date +%s)))"
 fi
 exit 0
 """
 )
+# a(ssssuu): what it is against, who holds it, why, how (block or delay), user, process.
+_INHIBITORS = """\
+export LC_ALL=C
+login=org.freedesktop.login1
+busctl call $login /org/freedesktop/login1 $login.Manager ListInhibitors 2>/dev/null
+exit 0
+"""
 _REBOOT = f"""\
 export LC_ALL=C
 may_as_root "$(command -v touch)" {MARKER} || exit
@@ -131,6 +144,9 @@ class Systemd:
                 )
             unmask = f"systemctl unmask {facts.name}"
             return f"{facts.name} is masked, so it cannot be started ({unmask})"
+        if facts.refuses:
+            verb = facts.refuses.capitalize()
+            return f"systemd lets nobody {facts.refuses} {facts.name} by hand (RefuseManual{verb}=yes)"
         return ""
 
     def danger(self, link: Link, services: Sequence[str], *, alone: bool, deadline: Deadline) -> str:
@@ -161,6 +177,16 @@ class Systemd:
 
     def machine(self, link: Link, *, deadline: Deadline) -> MachineFacts:
         return parse_machine(link.ask(_MACHINE, deadline=deadline))
+
+    def refused(self, result: CommandResult) -> str:
+        # systemctl queues the jobs and waits for none, so its status is about the asking alone.
+        if result.ended is not Ended.EXITED or not result.exit_status:
+            return ""
+        lines = result.stderr.decode("utf-8", "replace").strip().splitlines()
+        return lines[0] if lines else f"exit status {result.exit_status}"
+
+    def blocked(self, link: Link, *, deadline: Deadline) -> str:
+        return parse_inhibitors(link.ask(_INHIBITORS, deadline=deadline))
 
     def reboot(self, link: Link, *, deadline: Deadline) -> CommandResult:
         return link.run(_REBOOT, deadline=deadline)
@@ -216,10 +242,25 @@ def parse_show(name: str, block: str, now: float = 0.0) -> ServiceFacts:
         lived=max(0.0, (ended if ended >= began else now) - began) if began else 0.0,
         pause=parse_span(values.get("RestartUSec", "")),
         empty=values.get("ActiveState") == "active" and values.get("SubState") == "exited",
+        refuses=next(
+            (verb for verb in ("stop", "start") if values.get(f"RefuseManual{verb.title()}") == "yes"), ""
+        ),
         dependents=tuple(sorted({unit for units in reverse for unit in units})),
         description=values.get("Description", ""),
         file=values.get("FragmentPath", ""),
     )
+
+
+def parse_inhibitors(text: str) -> str:
+    """Who blocks a shutdown, in what ``busctl call ... ListInhibitors`` wrote; "" where nobody does."""
+    try:
+        words = shlex.split(text)[2:]
+    except ValueError:
+        return ""
+    for what, who, why, mode, _, process in zip(*(words[place::6] for place in range(6)), strict=False):
+        if "shutdown" in what.split(":") and mode.startswith("block"):
+            return f"{who} (process {process}): {why}"
+    return ""
 
 
 def parse_span(text: str) -> float:

@@ -197,6 +197,12 @@ class SysV:
     def machine(self, link: Link, *, deadline: Deadline) -> MachineFacts:
         return parse_machine(link.ask(_MACHINE, deadline=deadline))
 
+    def refused(self, result: CommandResult) -> str:
+        return ""
+
+    def blocked(self, link: Link, *, deadline: Deadline) -> str:
+        return ""
+
     def reboot(self, link: Link, *, deadline: Deadline) -> CommandResult:
         return link.run(_REBOOT, deadline=deadline)
 

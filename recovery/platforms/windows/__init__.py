@@ -126,6 +126,12 @@ class Windows:
             servicing="; ".join(texts(answer.get("servicing"))),
         )
 
+    def refused(self, result: CommandResult) -> str:
+        return ""
+
+    def blocked(self, link: Link, *, deadline: Deadline) -> str:
+        return ""
+
     def reboot(self, link: Link, *, deadline: Deadline) -> CommandResult:
         text = "check_imap4 recovery: this machine is rebooted to repair its services"
         result = link.run(script("reboot"), [MARKER_KEY, str(REBOOT_SECONDS), text], deadline=deadline)

@@ -28,6 +28,11 @@ def reboot(
     )
 
 
+SCHEDULE = """mkdir -p /run/systemd/shutdown
+at=$(($(date +%s) + $1))
+printf 'USEC=%s000000\\nWARN_WALL=1\\nMODE=%s\\n' $at "$2" >/run/systemd/shutdown/scheduled"""
+
+
 def boot_id(machine: Machine) -> str:
     return machine.console("cat /proc/sys/kernel/random/boot_id")
 
@@ -61,15 +66,60 @@ def test_machine_that_just_came_up_is_not_rebooted(machine: Machine) -> None:
 
 def test_machine_with_a_scheduled_reboot_is_not_rebooted(machine: Machine) -> None:
     # What "shutdown -r +60" leaves; logind, which would write it, is not on this machine.
-    machine.console("mkdir -p /run/systemd/shutdown; echo MODE=reboot >/run/systemd/shutdown/scheduled")
+    old = boot_id(machine)
+    machine.console(SCHEDULE, "30", "reboot")
     try:
         outcome = reboot(machine)
     finally:
         machine.console("rm /run/systemd/shutdown/scheduled")
-    assert outcome.summary == (
-        "not rebooted: a reboot is already under way: one is scheduled (shutdown -c ends that)"
+    assert re.fullmatch(
+        r"not rebooted: a reboot is scheduled in \d+\.0 s \(shutdown -c ends that\)", outcome.summary
     )
     assert outcome.verdict is Verdict.SKIPPED
+    assert boot_id(machine) == old
+
+
+def test_a_reboot_that_is_scheduled_in_hours_is_not_under_way(machine: Machine) -> None:
+    machine.console(SCHEDULE, "14400", "poweroff")
+    outcome = reboot(machine)
+    assert outcome.verdict is Verdict.PROVEN
+    (told,) = [step.text for step in outcome.steps if "scheduled" in step.text]
+    assert re.fullmatch(r"a poweroff was scheduled in 2(39|40) min \d+ s, which a reboot forgets", told)
+
+
+def test_a_package_upgrade_under_way_is_waited_for_and_named(machine: Machine) -> None:
+    """logind, which keeps the inhibitors, is not on this machine: busctl says what it says elsewhere."""
+    old = boot_id(machine)
+    said = (
+        'a(ssssuu) 2 "sleep" "NetworkManager" "has to turn off networks" "delay" 0 7 '
+        '"shutdown" "APT" "APT is installing or removing packages" "block" 0 4711'
+    )
+    machine.console(
+        'printf "#!/bin/sh\\ncat /run/said\\n" >/run/busctl; chmod 755 /run/busctl; '
+        'printf "%s\\n" "$1" >/run/said; '
+        "mount --bind /run/busctl /usr/bin/busctl",
+        said,
+    )
+    holds = (
+        "APT (process 4711): APT is installing or removing packages holds an inhibitor against shutdown "
+        "(systemd-inhibit --list shows it)"
+    )
+    try:
+        outcome = reboot(machine, seconds=6)
+        preview = plan(way(machine), RebootRequest(0), deadline=Deadline(10))
+        assert boot_id(machine) == old
+        # Its end is waited for; the mount goes with the machine.
+        machine.console("(sleep 3; echo 'a(ssssuu) 0' >/run/said) >/dev/null 2>&1 &")
+        waited = reboot(machine, seconds=60)
+    finally:
+        machine.console("umount /usr/bin/busctl 2>/dev/null")
+    assert (outcome.verdict, outcome.summary) == (Verdict.FAILED, f"not rebooted: {holds}")
+    assert (preview.verdict, preview.reason) == (
+        Verdict.NOT_PROVEN,
+        f"{holds}; it would be waited for, and may last",
+    )
+    assert waited.verdict is Verdict.PROVEN
+    assert ("wait", holds) in [(step.name, step.text) for step in waited.steps]
 
 
 def test_reboot_without_privilege_names_the_lines(machine: Machine) -> None:

@@ -323,6 +323,28 @@ def test_service_that_is_starting_is_left_alone(machine: Machine) -> None:
     assert (preview.verdict, preview.reason) == (Verdict.SKIPPED, why)
 
 
+def test_what_systemd_refuses_is_told_at_once_with_its_reason(machine: Machine) -> None:
+    put = """mkdir -p /run/systemd/system
+        printf "%b" "$2" >/run/systemd/system/$1.service; systemctl daemon-reload"""
+    service = "[Service]\\nExecStart=/bin/sleep infinity\\n"
+    machine.console(put, "lacks", f"[Unit]\\nRequires=no-such.service\\nAfter=no-such.service\\n{service}")
+    machine.console(put, "by-others", f"[Unit]\\nRefuseManualStop=yes\\n{service}")
+    try:
+        lacks = restart(machine, "lacks", seconds=60)
+        by_others = restart(machine, "by-others", seconds=60)
+    finally:
+        machine.console("rm /run/systemd/system/*.service; systemctl daemon-reload")
+    assert lacks.verdict is Verdict.FAILED
+    assert lacks.summary == (
+        "the machine refused it: Failed to restart lacks.service: Unit no-such.service not found."
+    )
+    assert lacks.seconds < 30
+    assert (by_others.verdict, by_others.summary) == (
+        Verdict.FAILED,
+        "systemd lets nobody stop by-others.service by hand (RefuseManualStop=yes); nothing was done",
+    )
+
+
 @pytest.mark.parametrize(
     ("unit", "why"),
     [
