@@ -14,10 +14,14 @@ REBOOT = "reboot-server"
 PROGRAM = "external-process"
 
 ANY_ACTION = (RESTART, REBOOT, PROGRAM)
-"""A server that is gone, hangs or talks nonsense."""
+"""A server that is gone or hangs: a restart may mend that, and where it did not, a reboot of its machine."""
+
+NO_REBOOT = (RESTART, PROGRAM)
+"""A server that answers and then hangs up or halts: its machine lives, and a reboot ends what still works."""
 
 NO_ACTION: tuple[str, ...] = ()
-"""Names, networks, certificates, refused logins, and a check that could not be run."""
+"""Names, networks, certificates, refused logins and sessions, another service on the port, and a check that
+could not be run."""
 
 
 class Cause(NamedTuple):
@@ -98,13 +102,14 @@ _ROWS = (
     ),
     Cause(
         "greeting.closed",
-        ANY_ACTION,
+        NO_REBOOT,
         "the service hangs up on new connections; see its log. Does it want a proxy's header"
         " (--proxy-protocol)?",
     ),
-    Cause("greeting.bye", ANY_ACTION, "the service refuses sessions; the reason is in its text or its log"),
-    Cause("greeting.protocol", ANY_ACTION, "another service listens on this port"),
-    Cause("greeting.too_long", ANY_ACTION, "another service listens on this port"),
+    # It speaks, and says no: maintenance, a limit, a backend that is away. That is no outage to repair.
+    Cause("greeting.bye", NO_ACTION, "the service refuses sessions; the reason is in its text or its log"),
+    Cause("greeting.protocol", NO_ACTION, "another service listens on this port"),
+    Cause("greeting.too_long", NO_ACTION, "another service listens on this port"),
     Cause(
         "starttls.refused",
         NO_ACTION,
@@ -115,8 +120,8 @@ _ROWS = (
         NO_ACTION,
         "someone on the way adds text to the connection, or the server is broken",
     ),
-    Cause("starttls.timeout", ANY_ACTION, _HUNG),
-    Cause("starttls.closed", ANY_ACTION, _HUNG_UP),
+    Cause("starttls.timeout", NO_REBOOT, _HUNG),
+    Cause("starttls.closed", NO_REBOOT, _HUNG_UP),
     Cause("starttls.protocol", NO_ACTION, _NOT_IMAP4),
     Cause("starttls.too_long", NO_ACTION, _NOT_IMAP4),
     Cause(
@@ -125,8 +130,8 @@ _ROWS = (
         "many servers offer more after a login (--login); else the configuration has changed, or another"
         " server answers",
     ),
-    Cause("capability.timeout", ANY_ACTION, _HUNG),
-    Cause("capability.closed", ANY_ACTION, _HUNG_UP),
+    Cause("capability.timeout", NO_REBOOT, _HUNG),
+    Cause("capability.closed", NO_REBOOT, _HUNG_UP),
     Cause("capability.protocol", NO_ACTION, _NOT_IMAP4),
     Cause("capability.too_long", NO_ACTION, _NOT_IMAP4),
     Cause(
@@ -137,7 +142,7 @@ _ROWS = (
     ),
     Cause(
         "login.unavailable",
-        ANY_ACTION,
+        NO_REBOOT,
         "what stands behind the service (user database, mail store, backend) is away; the password is not"
         " to blame",
     ),
@@ -148,14 +153,14 @@ _ROWS = (
     ),
     Cause("login.privacy", NO_ACTION, "the server takes no password without TLS: use --tls or --starttls"),
     Cause("login.expired", NO_ACTION, "the user's password has expired: set a new one"),
-    Cause("login.timeout", ANY_ACTION, _HUNG),
-    Cause("login.closed", ANY_ACTION, _HUNG_UP),
+    Cause("login.timeout", NO_REBOOT, _HUNG),
+    Cause("login.closed", NO_REBOOT, _HUNG_UP),
     Cause("login.protocol", NO_ACTION, _NOT_IMAP4),
     Cause("login.too_long", NO_ACTION, _NOT_IMAP4),
-    Cause("logout.timeout", ANY_ACTION, _HUNG),
-    Cause("logout.closed", ANY_ACTION, _HUNG_UP),
-    Cause("logout.protocol", ANY_ACTION, _NOT_IMAP4),
-    Cause("logout.too_long", ANY_ACTION, _NOT_IMAP4),
+    Cause("logout.timeout", NO_REBOOT, _HUNG),
+    Cause("logout.closed", NO_REBOOT, _HUNG_UP),
+    Cause("logout.protocol", NO_REBOOT, _NOT_IMAP4),
+    Cause("logout.too_long", NO_REBOOT, _NOT_IMAP4),
     # The last three are never raised: recovery finds them in what an engine wrote itself, and in other
     # plugins' lines.
     Cause(
@@ -164,8 +169,9 @@ _ROWS = (
         "the engine ended the check, or its agent is gone; raise the engine's time-out",
     ),
     Cause("engine.plugin", NO_ACTION, "the engine could not run the check; run its command line by hand"),
-    # Another plugin's line: it has no causes, and whoever gave it a repair wants that.
-    Cause("none", ANY_ACTION, "the status line names no cause: it is another plugin's"),
+    # Another plugin's line: it has no causes, and whoever gave it a repair wants that. What is wrong is not
+    # known, and a reboot needs to know more.
+    Cause("none", NO_REBOOT, "the status line names no cause: it is another plugin's"),
 )
 
 CAUSES = {row.name: row for row in _ROWS}

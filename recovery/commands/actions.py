@@ -136,7 +136,7 @@ def _common(commands: Any, name: str, text: str, description: str, timeout: floa
     parser.add_argument("--json", action="store_true", help="print JSON instead of the last line")
     parser.add_argument("-v", "--verbose", action="store_true", help="print each step as it happens")
     add_event(parser)
-    add_rules(parser)
+    add_rules(parser, name)
     add_files(parser)
     parser.set_defaults(run=run, action=name)
     return parser

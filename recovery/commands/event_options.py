@@ -11,7 +11,6 @@ from recovery.decision.causes import CauseSet
 from recovery.decision.event import FIELDS, STATES, Event, read_event
 from recovery.decision.policy import (
     DEFAULT_AT_MOST,
-    DEFAULT_CAUSES,
     DEFAULT_COOLDOWN,
     DEFAULT_FLEET_AT_MOST,
     DEFAULT_STATES,
@@ -69,7 +68,7 @@ def add_event(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_rules(parser: argparse.ArgumentParser) -> None:
+def add_rules(parser: argparse.ArgumentParser, action: str) -> None:
     """The options of the rules."""
     rules = parser.add_argument_group("rules for events", "none takes a limit away")
     states = ",".join(sorted(DEFAULT_STATES))
@@ -85,11 +84,11 @@ def add_rules(parser: argparse.ArgumentParser) -> None:
     )
     rules.add_argument(
         "--causes",
-        type=kind(CauseSet.parse),
-        default=DEFAULT_CAUSES,
+        type=kind(lambda text: CauseSet.parse(text, action)),
+        default=CauseSet.default(action),
         metavar="LIST",
         help="causes to act on; +CAUSE and --causes=-CAUSE change the default "
-        f"({', '.join(str(DEFAULT_CAUSES).split(','))})",
+        f"({', '.join(str(CauseSet.default(action)).split(','))})",
     )
     rules.add_argument(
         "--at-most",

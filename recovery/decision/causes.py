@@ -19,21 +19,17 @@ NO_CAUSE = "none"
 """The cause of a status line that names none: another plugin than check_imap4."""
 
 
-def _mendable() -> Iterator[str]:
-    """The causes that some action mends by default; a phase of which all causes are, as ``phase.*``."""
+def _mendable(action: str) -> Iterator[str]:
+    """The causes that an action mends by default; a phase of which it mends all, as ``phase.*``."""
     phases: dict[str, list[Cause]] = {}
     for cause in CAUSES.values():
         phases.setdefault(cause.name.partition(".")[0], []).append(cause)
     for phase, causes in phases.items():
-        if len(causes) > 1 and all(cause.actions for cause in causes):
+        if len(causes) > 1 and all(action in cause.actions for cause in causes):
             yield f"{phase}.*"
         else:
-            yield from (cause.name for cause in causes if cause.actions)
+            yield from (cause.name for cause in causes if action in cause.actions)
 
-
-MENDABLE = tuple(_mendable())
-"""What a recovery acts on by default: a server that is gone, hangs or talks nonsense. Not names, networks,
-certificates, logins, or a check that could not be run."""
 
 _AT_END = re.compile(r"\[([a-z]+\.[a-z_]+)\]\s*(?:\|.*)?$", re.DOTALL)
 # The engines' own words: Nagios' base/checks.c, Naemon's checks_service.c, Icinga's pluginchecktask.cpp.
@@ -68,12 +64,20 @@ def cause_of(output: str) -> str:
 class CauseSet:
     """The causes that a recovery acts on: patterns, of which the last that matches decides."""
 
-    patterns: tuple[tuple[bool, str], ...] = tuple((True, pattern) for pattern in MENDABLE)
+    patterns: tuple[tuple[bool, str], ...]
 
     @classmethod
-    def parse(cls, text: str) -> CauseSet:
+    def default(cls, action: str) -> CauseSet:
+        """What the table of causes says that ``action`` may mend."""
+        return cls(tuple((True, pattern) for pattern in _mendable(action)))
+
+    @classmethod
+    def parse(cls, text: str, action: str) -> CauseSet:
         """Read a comma list: ``connect.*,greeting.bye`` instead of the default, ``+dns.timeout`` or
         ``-logout.*`` on top of it, ``any`` for every cause, ``none`` for a line without one.
+
+        Args:
+            action: whose default the changes are made to.
 
         Raises:
             UsageError: a pattern matches no cause there is.
@@ -84,7 +88,7 @@ class CauseSet:
         relative = [word[0] in "+-" for word in words]
         if any(relative) and not all(relative):
             raise UsageError(f"{text!r} mixes a list with +changes to the default; use one of them")
-        patterns = list(cls().patterns) if relative[0] else []
+        patterns = list(cls.default(action).patterns) if relative[0] else []
         for word in words:
             pattern = word.lstrip("+-")
             pattern = "*" if pattern == "any" else pattern

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from imap4.causes import RESTART
 from imap4.durations import spell
 from recovery.decision.causes import CauseSet, cause_of
 from recovery.decision.event import Event
 from recovery.decision.ranges import Range, Rate
 
 DEFAULT_STATES = frozenset({"CRITICAL", "DOWN"})
-DEFAULT_CAUSES = CauseSet()
+DEFAULT_CAUSES = CauseSet.default(RESTART)
 # What did not help three times in an hour will not help a fourth time: somebody must look.
 DEFAULT_AT_MOST = Rate(3, 3600.0)
 DEFAULT_COOLDOWN = 300.0

@@ -205,7 +205,7 @@ def test_nagios_variables_are_the_event(host: Recovery) -> None:
 
 
 def test_a_server_that_greets_in_latin_1_is_repaired_too(host: Recovery) -> None:
-    output = os.fsdecode(b"--output=* BYE gr\xfc\xdfe [greeting.bye]")
+    output = os.fsdecode(b"--output=* BYE gr\xfc\xdfe [greeting.closed]")
     verdict = {"outcome": {"summary": "l\u00e4uft"}}
     ran = host(
         *RESTART, *EVENT[:4], output, machines=verdict, environ={"LC_ALL": "C", "PYTHONIOENCODING": "ascii"}
@@ -213,7 +213,7 @@ def test_a_server_that_greets_in_latin_1_is_repaired_too(host: Recovery) -> None
     assert ran == Ran(0, f"OK - {TITLE}: l?uft\n", "")
     event = entries(host)[0].event
     assert event is not None
-    assert event["output"] == "* BYE gr??e [greeting.bye]"
+    assert event["output"] == "* BYE gr??e [greeting.closed]"
     assert host(*PROCESS, "--", os.fsdecode(b"/bin/\xfc")).code == 0
     assert entries(host)[1].texts["subject"] == "/bin/?"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from imap4.causes import ANY_ACTION, CAUSES
+from imap4.causes import ANY_ACTION, CAUSES, REBOOT, RESTART
 from recovery.credentials.restrictions import ACTIONS
 from recovery.decision.causes import CauseSet, cause_of
 from recovery.errors import UsageError
@@ -39,7 +39,7 @@ def test_the_cause_is_read_from_the_end_of_the_first_line(output: str, cause: st
         ("connect.refused", True),
         ("connect.timeout", True),
         ("connect.reset", True),
-        ("greeting.bye", True),
+        ("greeting.bye", False),
         ("logout.timeout", True),
         ("tls.timeout", True),
         ("none", True),
@@ -71,13 +71,37 @@ def test_the_cause_is_read_from_the_end_of_the_first_line(output: str, cause: st
     ],
 )
 def test_the_default_is_what_a_restart_can_mend(cause: str, mended: bool) -> None:
-    assert (cause in CauseSet()) is mended
+    assert (cause in CauseSet.default(RESTART)) is mended
 
 
 @pytest.mark.parametrize("cause", CAUSES)
 def test_every_cause_can_be_named_and_is_acted_on_as_its_row_says(cause: str) -> None:
-    assert cause in CauseSet.parse(cause)
-    assert (cause in CauseSet()) is bool(CAUSES[cause].actions)
+    for action in ACTIONS:
+        assert cause in CauseSet.parse(cause, action)
+        assert (cause in CauseSet.default(action)) is (action in CAUSES[cause].actions)
+
+
+@pytest.mark.parametrize(
+    ("cause", "restart", "reboot"),
+    [
+        ("connect.refused", True, True),
+        ("connect.timeout", True, True),
+        ("greeting.timeout", True, True),
+        ("tls.timeout", True, True),
+        # It answers, and then hangs up: a reboot would end what still works.
+        ("greeting.closed", True, False),
+        ("logout.timeout", True, False),
+        ("login.unavailable", True, False),
+        # Another plugin's line tells too little for a reboot.
+        ("none", True, False),
+        # "BYE down for maintenance until 04:00", and another service on the port.
+        ("greeting.bye", False, False),
+        ("greeting.protocol", False, False),
+        ("greeting.too_long", False, False),
+    ],
+)
+def test_a_reboot_needs_more_than_a_restart(cause: str, restart: bool, reboot: bool) -> None:
+    assert (cause in CauseSet.default(RESTART), cause in CauseSet.default(REBOOT)) == (restart, reboot)
 
 
 def test_the_actions_of_the_table_are_those_that_there_are() -> None:
@@ -85,7 +109,10 @@ def test_the_actions_of_the_table_are_those_that_there_are() -> None:
 
 
 def test_a_phase_that_can_be_mended_as_a_whole_is_told_in_one_word() -> None:
-    assert str(CauseSet()).startswith("connect.refused,connect.timeout,connect.reset,tls.timeout,greeting.*,")
+    assert "logout.*" in str(CauseSet.default(RESTART)).split(",")
+    assert str(CauseSet.default(REBOOT)) == (
+        "connect.refused,connect.timeout,connect.reset,tls.timeout,greeting.timeout"
+    )
 
 
 @pytest.mark.parametrize(
@@ -99,7 +126,7 @@ def test_a_phase_that_can_be_mended_as_a_whole_is_told_in_one_word() -> None:
     ],
 )
 def test_causes_replace_or_change_the_default(text: str, inside: list[str], outside: list[str]) -> None:
-    found = CauseSet.parse(text)
+    found = CauseSet.parse(text, RESTART)
     assert [cause for cause in inside if cause not in found] == []
     assert [cause for cause in outside if cause in found] == []
 
@@ -110,4 +137,4 @@ def test_causes_replace_or_change_the_default(text: str, inside: list[str], outs
 )
 def test_a_bad_list_of_causes_is_refused(text: str, error: str) -> None:
     with pytest.raises(UsageError, match=error):
-        CauseSet.parse(text)
+        CauseSet.parse(text, RESTART)

@@ -119,7 +119,10 @@ def test_the_reason_to_act_counts_this_one() -> None:
     [
         (Rules(states=frozenset({"WARNING"})), replace(EVENT, state="WARNING")),
         (Rules(soft_attempts=Range.parse("3")), replace(EVENT, state_type="SOFT")),
-        (Rules(causes=CauseSet.parse("+dns.timeout")), replace(EVENT, output="x [dns.timeout]")),
+        (
+            Rules(causes=CauseSet.parse("+dns.timeout", "restart-service")),
+            replace(EVENT, output="x [dns.timeout]"),
+        ),
         (Rules(), replace(EVENT, alert=None, output="SMTP CRITICAL - 421")),
         (Rules(), replace(EVENT, state="DOWN", state_type="", notification_type="", output="")),
     ],
