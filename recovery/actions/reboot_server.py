@@ -57,13 +57,14 @@ def run(
         except RebootUnderWay as reason:
             return story.end(Verdict.SKIPPED, f"not rebooted: a reboot is already under way: {reason}")
         # The old connection dies with the machine; do not wait for its last words.
+        key = link.host_key
         link.drop()
         try:
-            after = _wait(link, platform, before, deadline, story)
+            after = _wait(link, platform, before, key, deadline, story)
         except _Gone as gone:
             return story.end(Verdict.FAILED, str(gone))
         story.after = after.as_dict()
-        story.proof = f"boot id {before.boot_id[:4]} -> {after.boot_id[:4]}"
+        story.proof = new_run(before, after)
         summary = f"up again after {in_time(story.seconds)} ({story.proof})"
         if after.marker:
             return story.end(
@@ -157,6 +158,28 @@ def _wait_for_inhibitors(link: Link, platform: Platform, deadline: Deadline, sto
     return ""
 
 
+def new_run(before: MachineFacts, after: MachineFacts) -> str:
+    """What shows that the machine runs anew; "" where it is the old run.
+
+    A container may show its host's boot id, which no reboot of the container changes. Its first process began
+    anew then, and the marker went with its memory.
+    """
+    if after.boot_id != before.boot_id and after.boot_id:
+        return f"boot id {before.boot_id[:4]} -> {after.boot_id[:4]}"
+    if after.first_process != before.first_process and after.first_process and not after.marker:
+        return f"a new first process, boot id {after.boot_id[:4]} as before"
+    return ""
+
+
+def _another_machine(before: MachineFacts, after: MachineFacts, key_before: str, key_after: str) -> str:
+    """What shows that it is another machine than before; "" where nothing does."""
+    if before.machine_id and after.machine_id and before.machine_id != after.machine_id:
+        return f"machine id {before.machine_id[:4]} -> {after.machine_id[:4]}"
+    if key_before and key_after and key_before != key_after:
+        return f"host key {key_before} -> {key_after}"
+    return ""
+
+
 class _Gone(Exception):
     """The machine did not come back as another run: the sentence that says so."""
 
@@ -183,7 +206,7 @@ def _ask(link: Link, platform: Platform, deadline: Deadline, story: Story) -> No
 
 
 def _wait(
-    link: Link, platform: Platform, before: MachineFacts, deadline: Deadline, story: Story
+    link: Link, platform: Platform, before: MachineFacts, key: str, deadline: Deadline, story: Story
 ) -> MachineFacts:
     """The facts of the next run of the machine."""
     pause, last, refused = _FIRST_PAUSE, "", 0
@@ -192,16 +215,21 @@ def _wait(
         what = "did not come back"
         try:
             facts = platform.machine(link, deadline=deadline.share(_TRY_SECONDS))
-            if facts.boot_id and facts.boot_id != before.boot_id and not facts.marker:
+            if other := _another_machine(before, facts, key, link.host_key):
+                # An address that several machines share moves to the next one while ours is down.
+                now = f"another machine answers at its address ({other})"
+            elif new_run(before, facts) and not facts.marker:
                 return facts
-            what, now = "did not reboot", f"it still is the old run (boot id {before.boot_id[:4]})"
-            if facts.boot_id and facts.boot_id != before.boot_id:
-                # No reboot leaves the marker, whatever the boot id says.
-                now = f"the marker in {platform.memory} is still there"
-                odd = facts
+            else:
+                what, now = "did not reboot", f"it still is the old run (boot id {before.boot_id[:4]})"
+                if new_run(before, facts):
+                    # No reboot leaves the marker, whatever the boot id says.
+                    now = f"the marker in {platform.memory} is still there"
+                    odd = facts
             link.drop()
         except HostKeyRejected as error:
-            raise _Gone(f"rebooted, but what answers now cannot be trusted: {error}") from None
+            now = f"what answers at its address cannot be trusted: {error}"
+            link.drop()
         except RecoveryError as error:
             # A machine that goes down or comes up refuses logins for a while (pam_nologin), and whatever else
             # it says, such as that a service of its own is missing, holds for that moment.

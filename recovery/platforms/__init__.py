@@ -80,6 +80,8 @@ class MachineFacts:
     """Who is logged on at the machine and would lose their work; () where that is not known."""
     servicing: str = ""
     """What is at work that a reboot would cut short, such as updates; "" if nothing is."""
+    machine_id: str = ""
+    """Which machine this is, whatever its name or address (machine-id(5)); "" where it has none."""
     scheduled: str = ""
     """What is scheduled: ``reboot``, ``poweroff`` ...; "" if nothing is."""
     scheduled_in: float = 0.0

@@ -11,8 +11,9 @@ set -- $(sed 's/.*) //' /proc/1/stat)
 shift 19
 echo "first_process=$1"
 echo "ticks=$(getconf CLK_TCK 2>/dev/null || echo 100)"
-read -r up idle </proc/uptime
-echo "up=$up"
+echo "now=$(sed 's/.*) //' "/proc/$$/stat" | cut -d' ' -f20)"
+machine_id=$(cat /etc/machine-id 2>/dev/null || cat /var/lib/dbus/machine-id 2>/dev/null)
+echo "machine_id=$machine_id"
 [ -e {MARKER} ] && echo "marker=yes"
 """
 
@@ -21,12 +22,14 @@ def parse_machine(text: str) -> MachineFacts:
     """The machine's facts from the ``KEY=VALUE`` lines of ``BOOT_SCRIPT`` (and ``reboot=WHY``)."""
     values = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
     first = values.get("first_process", "")
-    # Process 1's own age, not the kernel's: in a container the kernel is older.
-    begun = int(first or 0) / int(values.get("ticks") or 100)
+    # Process 1's own age, not the kernel's: in a container the kernel is older. By our own process's begin, not
+    # by /proc/uptime: lxcfs shows the container's there, while a process's begin is told as the host counts.
+    age = int(values.get("now") or 0) - int(first or 0)
     return MachineFacts(
         boot_id=values.get("boot_id", ""),
         first_process=first,
-        uptime=max(0.0, float(values.get("up") or 0) - begun),
+        uptime=max(0.0, age / int(values.get("ticks") or 100)),
+        machine_id=values.get("machine_id", ""),
         marker="marker" in values,
         reboot=values.get("reboot", ""),
         scheduled=values.get("scheduled", ""),

@@ -71,6 +71,11 @@ class Link:
             self._transport = self._connect(deadline)
         return self._transport.work_seconds(deadline)
 
+    @property
+    def host_key(self) -> str:
+        """The fingerprint of the host key of what we are connected to; "" without a connection or a key."""
+        return getattr(self._transport, "host_key", "")
+
     def language(self, deadline: Deadline) -> str:
         """What scripts the machine takes: ``sh`` or ``powershell``; connects where there is no link yet."""
         if self._transport is None:

@@ -30,6 +30,7 @@ class ScrubbedTransport:
         self._transport = transport
         self._scrubber = scrubber
         self.language = transport.language
+        self.host_key: str = getattr(transport, "host_key", "")
 
     def run(
         self,

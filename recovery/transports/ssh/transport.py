@@ -18,7 +18,7 @@ from recovery.model import CommandResult, Credential, Ended, Target
 from recovery.transports.scrubbed import scrubber_for
 from recovery.transports.ssh import remote_shell
 from recovery.transports.ssh.channel import Exchange
-from recovery.transports.ssh.known_hosts import KnownHosts
+from recovery.transports.ssh.known_hosts import KnownHosts, fingerprint
 from recovery.transports.ssh.login import log_in
 
 DEFAULT_PORT = 22
@@ -41,6 +41,8 @@ class SshTransport:
         self._connection = connection
         self._where = where
         self._scrub = scrubber
+        self.host_key = fingerprint(connection.get_remote_server_key().asbytes())
+        """What the machine proved to be, as ``ssh-keygen -l`` shows it."""
         self._heartbeat = _Heartbeat(connection, silence)
 
     @classmethod

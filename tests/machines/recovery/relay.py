@@ -39,6 +39,10 @@ class Relay:
                         return
                     (far if sock is near else near).sendall(data)
 
+    def lead_to(self, port: int) -> None:
+        """Pass new connections on to another port, as an address that moves to another machine does."""
+        self._to = port
+
     @property
     def connections(self) -> int:
         """How many connections were taken so far."""

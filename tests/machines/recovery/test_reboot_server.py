@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import re
 import sys
+from pathlib import Path
 
 import pytest
 
 from imap4.deadline import Deadline
 from recovery.actions.reboot_server import plan, run
 from recovery.errors import PrivilegeMissing
-from recovery.model import Outcome, Verdict
+from recovery.model import Outcome, Transport, Verdict
 from recovery.requests import RebootRequest
+from recovery.transports import connect as connect_to
+from tests.machines.recovery.conftest import credential_for, target_of
 from tests.machines.recovery.machine import ADDRESS, Machine
+from tests.machines.recovery.relay import Relay
 from tests.machines.recovery.test_restart_service import GREETING, way
 
 
@@ -170,3 +174,71 @@ def test_machine_that_does_not_come_back_is_a_failure(machine: Machine) -> None:
         outcome.summary,
     )
     assert outcome.verdict is Verdict.FAILED
+
+
+def test_another_machine_at_the_address_is_not_our_machine_up_again(
+    machine: Machine, sysv_machine: Machine, tmp_path: Path
+) -> None:
+    """A virtual address moves to the other node while ours is down."""
+    relay = Relay(machine.ssh_port)
+    known = tmp_path / "known_hosts"
+    lines = [each.known_hosts_line(relay.port).partition(" ")[2] for each in (machine, sysv_machine)]
+    known.write_text("".join(f"[{machine.name}]:{relay.port} {line}" for line in lines))
+    # The other machine takes the same key.
+    sysv_machine.console(
+        "cat >>/root/.ssh/authorized_keys <<END\n$1\nEND", (machine.folder / "key.pub").read_text()
+    )
+    credential = credential_for(machine)
+
+    def connect(deadline: Deadline) -> Transport:
+        link = connect_to(
+            target_of(machine, relay.port), credential, deadline=deadline, known_hosts=[str(known)]
+        )
+        if not machine.comes_back:
+            relay.lead_to(sysv_machine.ssh_port)
+        return link
+
+    machine.comes_back = False
+    try:
+        outcome = run(connect, RebootRequest(0), deadline=Deadline(15))
+    finally:
+        machine.comes_back = True
+        relay.close()
+        machine.start()
+    assert outcome.verdict is Verdict.FAILED
+    assert re.fullmatch(
+        r"did not come back within 15\.0 s: another machine answers at its address \(host key SHA256:\S+ -> "
+        r"SHA256:\S+\)",
+        outcome.summary,
+    )
+
+
+def test_a_container_with_its_hosts_boot_id_is_proven_by_its_first_process_and_the_marker(
+    machine: Machine,
+) -> None:
+    unit = """[Unit]
+DefaultDependencies=no
+Before=ssh.service
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/mount --bind /etc/hosts-boot-id /proc/sys/kernel/random/boot_id
+[Install]
+WantedBy=multi-user.target
+"""
+    machine.console(
+        "cat /proc/sys/kernel/random/boot_id >/etc/hosts-boot-id; "
+        'printf "%s" "$1" >/etc/systemd/system/hosts-boot-id.service; systemctl enable --now hosts-boot-id',
+        unit,
+    )
+    old = boot_id(machine)
+    try:
+        outcome = reboot(machine)
+        assert boot_id(machine) == old
+    finally:
+        machine.console("systemctl disable --now hosts-boot-id; rm /etc/systemd/system/hosts-boot-id.service")
+        machine.console(
+            "umount /proc/sys/kernel/random/boot_id; rm -f /etc/hosts-boot-id; systemctl daemon-reload"
+        )
+    assert outcome.verdict is Verdict.PROVEN
+    assert f"(a new first process, boot id {old[:4]} as before)" in outcome.summary

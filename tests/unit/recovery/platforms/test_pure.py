@@ -121,8 +121,8 @@ def test_the_line_of_an_interpreter_names_its_script_and_the_folder() -> None:
 
 
 def test_age_of_a_container_is_its_own() -> None:
-    text = "boot_id=abc\nfirst_process=500\nticks=100\nup=15.5\nmarker=yes\n"
-    assert parse_machine(text) == MachineFacts("abc", "500", 10.5, True)
+    text = "boot_id=abc\nfirst_process=500\nticks=100\nnow=1550\nmarker=yes\nmachine_id=f00d\n"
+    assert parse_machine(text) == MachineFacts("abc", "500", 10.5, True, machine_id="f00d")
 
 
 @pytest.mark.parametrize(
