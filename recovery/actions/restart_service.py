@@ -144,6 +144,10 @@ def _cannot(
             return f"{reason}; nothing was done"
         if not facts.exists:
             return f"{facts.name} does not exist on the machine ({facts.detail}); nothing was done"
+    for facts in before.services.values():
+        if facts.refuses:
+            setting = f"RefuseManual{facts.refuses.capitalize()}=yes"
+            return f"systemd lets nobody {facts.refuses} {facts.name} by hand ({setting}); nothing was done"
     danger = platform.danger(link, list(before.services), alone=not request.dependents, deadline=deadline)
     return f"{danger}; nothing was done" if danger else ""
 

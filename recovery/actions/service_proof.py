@@ -11,6 +11,7 @@ from recovery.transports.link import Link
 
 POLL_SECONDS = 0.3
 _TARGETS = (".target", ".slice")
+_DOUBTFUL_SECONDS = 10.0
 _LOOP_SECONDS = 60.0
 """What lived longer than this before it died is not waited for."""
 
@@ -123,6 +124,8 @@ def settle_time(before: Iterable[ServiceFacts], seconds: float) -> float:
     """
     died = [one for one in before if one.restarts or one.state == "failed" or one.detail == "auto-restart"]
     lives = [1.5 * one.lived + one.pause + 1 for one in died if 0 < one.lived <= _LOOP_SECONDS]
+    # One that runs at this moment between two deaths has not lived its time yet.
+    lives += [one.pause + _DOUBTFUL_SECONDS for one in died if one.running and one.lived <= _LOOP_SECONDS]
     return max([seconds, *lives])
 
 

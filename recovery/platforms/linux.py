@@ -22,8 +22,8 @@ def parse_machine(text: str) -> MachineFacts:
     """The machine's facts from the ``KEY=VALUE`` lines of ``BOOT_SCRIPT`` (and ``reboot=WHY``)."""
     values = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
     first = values.get("first_process", "")
-    # Process 1's own age, not the kernel's: in a container the kernel is older. By our own process's begin, not
-    # by /proc/uptime: lxcfs shows the container's there, while a process's begin is told as the host counts.
+    # Process 1's own age, not the kernel's: in a container the kernel is older. By our own process, not
+    # by /proc/uptime: lxcfs shows the container's there, while a process's begin is told as the host's.
     age = int(values.get("now") or 0) - int(first or 0)
     return MachineFacts(
         boot_id=values.get("boot_id", ""),

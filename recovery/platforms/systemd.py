@@ -144,9 +144,6 @@ class Systemd:
                 )
             unmask = f"systemctl unmask {facts.name}"
             return f"{facts.name} is masked, so it cannot be started ({unmask})"
-        if facts.refuses:
-            verb = facts.refuses.capitalize()
-            return f"systemd lets nobody {facts.refuses} {facts.name} by hand (RefuseManual{verb}=yes)"
         return ""
 
     def danger(self, link: Link, services: Sequence[str], *, alone: bool, deadline: Deadline) -> str:
