@@ -27,6 +27,11 @@ class NameNotResolved(RecoveryError):
 class ConnectFailed(RecoveryError):
     """No connection, or no answer of the right protocol."""
 
+    def __init__(self, text: str, *, passing: bool = False) -> None:
+        super().__init__(text)
+        self.passing = passing
+        """Whether it may be over in a moment: the port was closed, or what listens there hung up."""
+
 
 class HostKeyRejected(RecoveryError):
     """The machine's key is unknown, revoked or not the one on file."""

@@ -210,3 +210,5 @@ class Outcome:
     """The first line that the ``--verify`` command printed last."""
     steps: tuple[Step, ...] = ()
     seconds: float = 0.0
+    acted: bool = True
+    """Whether anything was asked of the machine that could change it; limits count nothing else."""

@@ -64,6 +64,7 @@ def run(
     story = Story(progress)
     story.tell("process", f"started {_shown(request)}")
     with Link(connect, become=become) as link:
+        story.acted = True
         result = _carry_out(link, request, deadline)
         if become and result.exit_status == 1 and not result.stdout:
 

@@ -55,6 +55,7 @@ def run(
         try:
             _ask(link, platform, deadline, story)
         except RebootUnderWay as reason:
+            story.acted = False
             return story.end(Verdict.SKIPPED, f"not rebooted: a reboot is already under way: {reason}")
         # The old connection dies with the machine; do not wait for its last words.
         key = link.host_key
@@ -185,6 +186,7 @@ class _Gone(Exception):
 
 
 def _ask(link: Link, platform: Platform, deadline: Deadline, story: Story) -> None:
+    story.acted = True
     story.tell("reboot", "asked for a clean reboot")
     try:
         result = platform.reboot(link, deadline=deadline.share(30))

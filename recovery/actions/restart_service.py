@@ -73,6 +73,7 @@ def run(
             if lines := _last_words(link, platform, name, deadline):
                 story.tell("evidence", f"{name} logged last: {' / '.join(lines)}")
         finished = finished_runs(link, platform, before.services, deadline)
+        story.acted = True
         result = _restart(link, platform, before, request, deadline, story)
         # What the machine's own script said, which knows best why a service does not run.
         said = "; ".join(filter(None, (result.stderr.decode("utf-8", "replace").strip(), *result.notes)))

@@ -22,6 +22,8 @@ class Story:
     after: Mapping[str, object] = field(default_factory=dict)
     proof: str = ""
     verify: str = ""
+    acted: bool = False
+    """Whether anything that changes the machine was asked for; set it just before."""
     steps: list[Step] = field(default_factory=list)
     _began: float = field(default_factory=time.monotonic)
 
@@ -47,6 +49,7 @@ class Story:
             verify=self.verify,
             steps=tuple(self.steps),
             seconds=round(self.seconds, 3),
+            acted=self.acted,
         )
 
 

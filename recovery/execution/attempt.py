@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TextIO
 
-from recovery.errors import RecoveryError
+from recovery.errors import LoginFailed, RecoveryError
 from recovery.execution.prepare import prepare
 from recovery.execution.progress import ProgressDisplay, clean
 from recovery.execution.recovery import Recovery, Result, failure
@@ -39,7 +39,8 @@ def _attempt(recovery: Recovery, access: Access) -> Result:
         history.fail(number, text, "interrupted")
         return Result(2, "interrupted", text)
     except RecoveryError as error:
-        history.fail(number, scrubber.text(str(error)))
+        # Nothing was done then. A refused login counts all the same: many in a row lock an account.
+        history.fail(number, scrubber.text(str(error)), acted=isinstance(error, LoginFailed))
         return failure(error, scrubber)
     except Exception as error:  # a bug must not leave the history without an end, nor a secret in a traceback
         text = internal(error)

@@ -151,10 +151,22 @@ class History:
             facts_before=_json(outcome.facts_before),
             facts_after=_json(outcome.facts_after),
         )
+        if not outcome.acted:
+            self._uncount(number)
 
-    def fail(self, number: int, text: str, state: str = "failed") -> None:
-        """Write down that it ended by an error (``failed``) or a signal (``interrupted``)."""
+    def fail(self, number: int, text: str, state: str = "failed", *, acted: bool = True) -> None:
+        """Write down that it ended by an error (``failed``) or a signal (``interrupted``).
+
+        Args:
+            acted: whether anything may have been done; limits and cooldown count nothing else.
+        """
         self._close(number, state, summary=text)
+        if not acted:
+            self._uncount(number)
+
+    def _uncount(self, number: int) -> None:
+        with told(self.path):
+            self.database.execute("UPDATE recoveries SET started = NULL WHERE id = ?", (number,))
 
     def hand_over(self, number: int) -> None:
         """Say that a detached process will take it over within :data:`HAND_OVER` seconds."""

@@ -14,12 +14,15 @@ Connect = Callable[[Deadline], Transport]
 """Makes a new authenticated link within the deadline; raises a RecoveryError."""
 
 _PAUSE_SECONDS = 1.0
+_LONGEST_PAUSE = 5.0
+_FIRST_SECONDS = 30.0
+"""How long the first connection is tried for; OpenSSH's penalties last for 15 s at least (sshd_config(5))."""
 _FACTS_BYTES = 1 << 22
 """A machine with a thousand services states its facts in less."""
 # In English: the scripts call sudo with LC_ALL=C.
 _SUDO_REFUSED = re.compile(
     rb"^sudo: (?!unable to resolve host)|is not allowed to execute|is not in the sudoers file|"
-    rb"may not run sudo|not allowed to preserve the environment",
+    rb"may not run sudo|not allowed to preserve the environment|sudo: (?:command )?not found",
     re.MULTILINE,
 )
 _REFUSED = re.compile(
@@ -41,6 +44,7 @@ class Link:
     def __init__(self, connect: Connect, *, become: bool = False) -> None:
         self._connect = connect
         self._transport: Transport | None = None
+        self._connected = False
         self.become = become
 
     def run(
@@ -62,14 +66,27 @@ class Link:
                 return self._try(self._transport, script, arguments, deadline, stdin, environment, keep)
             except ConnectFailed:
                 self.drop()
-        self._transport = self._connect(deadline)
-        return self._try(self._transport, script, arguments, deadline, stdin, environment, keep)
+        transport = self._open(deadline)
+        return self._try(transport, script, arguments, deadline, stdin, environment, keep)
+
+    def _open(self, deadline: Deadline) -> Transport:
+        """The connection, made where there is none. The first is tried for a while: sshd may be full
+        (MaxStartups), hold our address off (PerSourcePenalties), or be just restarted."""
+        pause, until = _PAUSE_SECONDS, deadline.left - min(_FIRST_SECONDS, deadline.left / 2)
+        while self._transport is None:
+            try:
+                self._transport = self._connect(deadline)
+            except ConnectFailed as error:
+                if self._connected or not error.passing or deadline.left - pause <= until:
+                    raise
+                time.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+        self._connected = True
+        return self._transport
 
     def work_seconds(self, deadline: Deadline) -> float:
         """How long a script that is started now may run; connects where there is no link yet."""
-        if self._transport is None:
-            self._transport = self._connect(deadline)
-        return self._transport.work_seconds(deadline)
+        return self._open(deadline).work_seconds(deadline)
 
     @property
     def host_key(self) -> str:
@@ -78,9 +95,7 @@ class Link:
 
     def language(self, deadline: Deadline) -> str:
         """What scripts the machine takes: ``sh`` or ``powershell``; connects where there is no link yet."""
-        if self._transport is None:
-            self._transport = self._connect(deadline)
-        return self._transport.language
+        return self._open(deadline).language
 
     def _try(
         self,
@@ -142,6 +157,18 @@ class Link:
         self.drop()
 
 
+def broken_sudo(said: str, account: str) -> str:
+    """What to do where sudo refused for another reason than a missing line; "" where that was it."""
+    remedies = {
+        "must have a tty": f"add 'Defaults:{account} !requiretty' to sudoers (visudo)",
+        "not found": "sudo is not installed there: install it, or log in as root",
+        "setuid bit": "run there as root: chown root:root /usr/bin/sudo && chmod 4755 /usr/bin/sudo",
+        "nosuid": "mount the file system of sudo without nosuid",
+        "no new privileges": "the login there may gain no privileges (NoNewPrivileges): lift that for sshd",
+    }
+    return next((remedy for sign, remedy in remedies.items() if sign in said), "")
+
+
 def refuse_without_privilege(
     result: CommandResult,
     link: Link,
@@ -165,6 +192,8 @@ def refuse_without_privilege(
         return
     said = result.stderr.decode("utf-8", "replace").strip().splitlines()[0]
     account = link.ask("id -un", deadline=deadline).strip()
+    if link.become and (broken := broken_sudo(said, account)):
+        raise PrivilegeMissing(f"sudo on the machine said '{said}': {broken}")
     try:
         remedy = f"add to its sudoers (visudo): {'; '.join(lines_for(account))}"
     except NoLine as error:

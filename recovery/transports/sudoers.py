@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from imap4.deadline import Deadline
 from recovery.model import Verdict
 from recovery.requests import ProcessRequest
-from recovery.transports.link import Link, NoLine
+from recovery.transports.link import Link, NoLine, broken_sudo
 
 TIMEOUT = "/usr/bin/timeout"
 # Which units polkit's rules would allow cannot be asked by an account, only whether they allow all of them.
@@ -115,6 +115,8 @@ def missing_privilege(
             said = answer
     if not refused:
         return Verdict.PROVEN, ""
+    if broken := broken_sudo(said, account):
+        return Verdict.FAILED, f"sudo on the machine said '{said}': {broken}"
     try:
         found = lines(account) if lines else lines_for(account, refused)
         remedy = f"add to its sudoers (visudo): {'; '.join(found)}"

@@ -8,7 +8,7 @@ import paramiko
 
 from imap4 import secrets
 from imap4.deadline import Deadline
-from recovery.errors import ConnectFailed, LoginFailed, UsageError
+from recovery.errors import ConnectFailed, DeadlineExceeded, LoginFailed, UsageError
 from recovery.model import Credential, Secret
 
 _KEY_TYPES: tuple[type[paramiko.PKey], ...] = (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey)
@@ -22,7 +22,8 @@ def log_in(connection: paramiko.Transport, credential: Credential, where: str, d
         ConnectFailed: the machine ended the connection meanwhile.
     """
     account = ssh_account(credential.account)
-    connection.auth_timeout = max(0.1, min(connection.auth_timeout, deadline.left))
+    # As long as there is time: PAM may ask a directory that is slow.
+    connection.auth_timeout = max(0.1, deadline.left)
     try:
         if credential.method == "ssh-password":
             if credential.password is None:
@@ -42,16 +43,29 @@ def log_in(connection: paramiko.Transport, credential: Credential, where: str, d
             f"the machine takes {', '.join(error.allowed_types)}"
         ) from None
     except paramiko.AuthenticationException as error:
-        if connection.is_active() and "imeout" not in str(error):
-            raise LoginFailed(_refused(where, account, credential)) from None
-        raise ConnectFailed(f"{where}: the connection ended during the login of {account}") from None
+        if "imeout" in str(error):
+            raise DeadlineExceeded(
+                f"{where}: the login of {account} had no answer within the time that was left"
+            ) from None
+        if connection.is_active():
+            raise LoginFailed(_refused(where, account, credential) + _banner(connection)) from None
+        raise ConnectFailed(
+            f"{where}: the connection ended during the login of {account}{_banner(connection)}", passing=True
+        ) from None
     except (paramiko.SSHException, EOFError, OSError) as error:
-        raise ConnectFailed(f"{where}: the login of {account} broke off ({error})") from None
+        raise ConnectFailed(f"{where}: the login of {account} broke off ({error})", passing=True) from None
     if more:
         raise LoginFailed(
             f"{where}: account {account} needs {' and '.join(more)} after {credential.method}; "
             "a recovery can give only one proof"
         )
+
+
+def _banner(connection: paramiko.Transport) -> str:
+    """What the server itself said of the login (RFC 4252, 5.4): pam_nologin, an account that expired."""
+    text = (connection.get_banner() or b"").decode("utf-8", "replace")
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return f"; the machine says: {' '.join(lines[-3:])[:300]}" if lines else ""
 
 
 def ssh_account(account: str) -> str:

@@ -172,7 +172,8 @@ def open_connection(target: Target, keys: KnownHosts, deadline: Deadline) -> par
         sock = socket.create_connection((target.address, port), timeout=limit)
     except OSError as error:
         reason = f"no answer within {limit:.0f} s" if isinstance(error, TimeoutError) else _text(error)
-        raise ConnectFailed(f"{where}: no SSH connection: {reason}") from None
+        passing = isinstance(error, ConnectionError)
+        raise ConnectFailed(f"{where}: no SSH connection: {reason}", passing=passing) from None
     # Nagle's algorithm would hold small packets back until the last one is acknowledged (RFC 896).
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     connection = paramiko.Transport(sock)
@@ -188,7 +189,10 @@ def open_connection(target: Target, keys: KnownHosts, deadline: Deadline) -> par
         connection.start_client(timeout=limit)
     except (paramiko.SSHException, EOFError, OSError) as error:
         connection.close()
-        raise ConnectFailed(f"{where}: connected, but no SSH session: {_text(error)}") from None
+        text = f"{where}: connected, but no SSH session: {_text(error)}"
+        raise ConnectFailed(
+            text, passing=not isinstance(error, paramiko.ssh_exception.IncompatiblePeer)
+        ) from None
     return connection
 
 

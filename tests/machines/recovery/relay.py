@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import select
 import socket
+import struct
 import threading
 
 from tests.machines.recovery.machine import ADDRESS
@@ -17,6 +18,8 @@ class Relay:
         self._server = socket.create_server((ADDRESS, 0))
         self.port: int = self._server.getsockname()[1]
         self._to = port
+        self.hang_ups = 0
+        """How many of the next connections are reset as soon as they are made."""
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
         self._dropping = threading.Event()
         self._closed = threading.Event()
@@ -26,6 +29,12 @@ class Relay:
         while not self._closed.is_set():
             with contextlib.suppress(OSError):
                 near, _ = self._server.accept()
+                if self.hang_ups:
+                    self.hang_ups -= 1
+                    # Nothing lingers: the other side is told by a reset.
+                    near.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    near.close()
+                    continue
                 far = socket.create_connection((ADDRESS, self._to))
                 self._pairs.append((near, far))
                 threading.Thread(target=self._pass_on, args=(near, far), daemon=True).start()

@@ -13,11 +13,16 @@ from pathlib import Path
 import pytest
 
 from imap4.deadline import Deadline
-from recovery.errors import ConnectFailed, HostKeyRejected, LoginFailed, RecoveryError
-from recovery.model import Credential, Secret, Target
+from recovery.actions.external_process import run as run_process
+from recovery.actions.restart_service import plan as plan_restart
+from recovery.actions.restart_service import run as restart_service
+from recovery.errors import ConnectFailed, HostKeyRejected, LoginFailed, PrivilegeMissing, RecoveryError
+from recovery.model import Credential, Secret, Target, Transport, Verdict
+from recovery.requests import ProcessRequest, RestartRequest
 from recovery.transports import connect
 from tests.machines.recovery.conftest import credential_for, target_of
 from tests.machines.recovery.machine import ADDRESS, Machine, free_port
+from tests.machines.recovery.relay import Relay
 
 
 def log_in(machine: Machine, credential: Credential, known_hosts: list[str] | None = None) -> str:
@@ -309,3 +314,74 @@ def test_no_secret_is_on_a_command_line(machine: Machine) -> None:
     )
     assert b"sh" in result.stdout
     assert machine.password not in result.stdout.decode(errors="replace") + own
+
+
+def test_the_first_connection_is_tried_again_where_sshd_hangs_up(machine: Machine, tmp_path: Path) -> None:
+    """As at MaxStartups, while sshd is restarted, or under PerSourcePenalties."""
+    relay = Relay(machine.ssh_port)
+    relay.hang_ups = 2
+    known = tmp_path / "known_hosts"
+    known.write_text(machine.known_hosts_line(relay.port))
+    credential = credential_for(machine, "plain")
+
+    def way(deadline: Deadline) -> Transport:
+        return connect(
+            target_of(machine, relay.port), credential, deadline=deadline, known_hosts=[str(known)]
+        )
+
+    try:
+        outcome = run_process(way, ProcessRequest(("true",)), deadline=Deadline(60))
+    finally:
+        relay.close()
+    assert outcome.verdict is Verdict.PROVEN
+    assert relay.hang_ups == 0
+
+
+def test_the_servers_own_text_on_a_refused_login_is_told(machine: Machine) -> None:
+    machine.console("echo 'Closed for repairs until four' >/etc/nologin")
+    try:
+        with pytest.raises(RecoveryError, match=r"; the machine says: .*Closed for repairs until four"):
+            log_in(machine, credential_for(machine, "plain"))
+    finally:
+        machine.console("rm /etc/nologin")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        (
+            "echo 'Defaults requiretty' >/etc/sudoers.d/tty",
+            "rm /etc/sudoers.d/tty",
+            "sudo: sorry, you must have a tty to run sudo': add 'Defaults:admin !requiretty' to sudoers (visudo)",
+        ),
+        (
+            "mv /usr/bin/sudo /root",
+            "mv /root/sudo /usr/bin",
+            "not found': sudo is not installed there: install it",
+        ),
+        (
+            "chmod u-s /usr/bin/sudo",
+            "chmod u+s /usr/bin/sudo",
+            "setuid bit set': run there as root: chown root:root /usr/bin/sudo",
+        ),
+    ],
+    ids=["requiretty", "missing", "not setuid"],
+)
+def test_sudo_that_refuses_for_another_reason_is_told_so(
+    machine: Machine, before: str, after: str, said: str
+) -> None:
+    credential = credential_for(machine, "admin")
+
+    def way(deadline: Deadline) -> Transport:
+        return connect(target_of(machine), credential, deadline=deadline, known_hosts=machine.known_hosts)
+
+    machine.console(before)
+    try:
+        with pytest.raises(PrivilegeMissing) as missing:
+            restart_service(way, RestartRequest(("dovecot",)), become=True, deadline=Deadline(30))
+        preview = plan_restart(way, RestartRequest(("dovecot",)), become=True, deadline=Deadline(30))
+    finally:
+        machine.console(after)
+    assert said in str(missing.value)
+    assert preview.verdict is Verdict.FAILED
+    assert said in preview.reason

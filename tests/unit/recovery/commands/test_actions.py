@@ -700,3 +700,26 @@ def test_services_doctor_and_machines_look(host: Recovery) -> None:
         f"mail*: credential mail\nmail1: {known}, history\nmail9: {known}\n192.0.2.1: {known}\n"
     )
     assert listed.err == "imap4-recovery: 1 names in known_hosts are hashed and cannot be listed\n"
+
+
+@pytest.mark.parametrize(
+    ("machines", "counts"),
+    [
+        ({"error": {"kind": "ConnectFailed", "text": "mail1: connection reset by peer"}}, False),
+        ({"error": {"kind": "PrivilegeMissing", "text": "sudo says no"}}, False),
+        (
+            {"outcome": {"verdict": "failed", "summary": "no such unit; nothing was done", "acted": False}},
+            False,
+        ),
+        # Many in a row would lock the account.
+        ({"error": {"kind": "LoginFailed", "text": "mail1: refused"}}, True),
+        ({"outcome": {"verdict": "failed", "summary": "does not run"}}, True),
+    ],
+)
+def test_only_what_acted_counts_for_the_limits(
+    host: Recovery, machines: dict[str, Any], counts: bool
+) -> None:
+    assert host(*RESTART, *EVENT, machines=machines).code == 2
+    again = host(*RESTART, *EVENT)
+    assert ("skipped: cooling down" in again.last) is counts, again
+    assert entries(host)[0].texts["state"] == "failed"
