@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from typing import TextIO
 
 from recovery.errors import LoginFailed, RecoveryError
@@ -24,32 +26,42 @@ def _attempt(recovery: Recovery, access: Access) -> Result:
     request, history, number = recovery.request, recovery.history, recovery.number
     scrubber = OutcomeScrubber(access.credential)
     lines = (sys.stderr if request.output.json else sys.stdout) if request.output.verbose else None
+    lost = ""
+
+    def written(write: Callable[[], None]) -> None:
+        """Write into the history. A full disk must not end a repair in its middle, nor hide how it ended."""
+        nonlocal lost
+        try:
+            write()
+        except RecoveryError as error:
+            lost = lost or f"; not all of it is in the history: {error}"
+
+    def note(step: Step) -> None:
+        shown = scrubber.step(step)
+        written(lambda: history.step(number, shown))
+        progress(shown)
+
     try:
         with ProgressDisplay(request.title, lines) as progress:
-
-            def note(step: Step) -> None:
-                shown = scrubber.step(step)
-                history.step(number, shown)
-                progress(shown)
-
             outcome = recovery.machines.run(access, prepare(request), request.verify, note)
         outcome = scrubber.outcome(outcome)
     except Signalled as error:
         text = f"ended by {error}: what was begun on the machine may go on there"
-        history.fail(number, text, "interrupted")
-        return Result(2, "interrupted", text)
+        written(lambda: history.fail(number, text, "interrupted"))
+        return Result(2, "interrupted", text + lost)
     except RecoveryError as error:
         # Nothing was done then. A refused login counts all the same: many in a row lock an account.
-        history.fail(number, scrubber.text(str(error)), acted=isinstance(error, LoginFailed))
-        return failure(error, scrubber)
+        failed, counts = failure(error, scrubber), isinstance(error, LoginFailed)
+        written(lambda: history.fail(number, failed.summary, acted=counts))
+        return replace(failed, summary=failed.summary + lost)
     except Exception as error:  # a bug must not leave the history without an end, nor a secret in a traceback
         text = internal(error)
-        history.fail(number, text)
-        return Result(2, "failed", text)
-    history.finish(number, outcome)
+        written(lambda: history.fail(number, text))
+        return Result(2, "failed", text + lost)
+    written(lambda: history.finish(number, outcome))
     if lines is not None:
         _print_streams(outcome, lines)
-    summary = _with_verdict(outcome.verdict, outcome.summary)
+    summary = _with_verdict(outcome.verdict, outcome.summary) + lost
     return Result(outcome.verdict.exit_code, outcome.verdict.value, summary, outcome)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 
 from imap4.deadline import Deadline
 from recovery.decision import policy
@@ -32,7 +33,7 @@ def perform(request: RecoveryRequest, machines: Machines) -> int:
     """Decide, act, prove, write down, print the last line; returns the exit code.
 
     Raises:
-        UsageError: the request is wrong, or there is no usable history; nothing was tried.
+        UsageError: the request is wrong; nothing was tried.
     """
     deadline = Deadline(request.access.timeout)
     if request.taken_over is not None:
@@ -40,15 +41,25 @@ def perform(request: RecoveryRequest, machines: Machines) -> int:
     prepare(request)  # a wrong token or file shows before anything is done
     if request.dry_run:
         return dry_run(request, machines, deadline)
-    with opened(request.paths.state) as history, signals():
-        recovery = Recovery(request, machines, history, deadline)
-        interrupted = history.find_interrupted()
-        for found in interrupted:
-            output.warn(found.text)
-        code = _decide(recovery)
-        for found in interrupted:
+    try:
+        with opened(request.paths.state) as history, signals():
+            return _with_history(Recovery(request, machines, history, deadline))
+    except RecoveryError as error:
+        # The history cannot be read or written: no limit could be kept, so that nothing is done. An engine
+        # shows what is on standard output.
+        result = failure(error)
+        return output.end(request, result.code, result.verdict, f"{result.summary}; no repair was begun")
+
+
+def _with_history(recovery: Recovery) -> int:
+    interrupted = recovery.history.find_interrupted()
+    for found in interrupted:
+        output.warn(found.text)
+    code = _decide(recovery)
+    for found in interrupted:
+        with suppress(RecoveryError):  # the last line is said, and there is only one
             _tell_interrupted(recovery, found.number)
-        return code
+    return code
 
 
 def _decide(recovery: Recovery) -> int:
@@ -75,6 +86,8 @@ def _decide(recovery: Recovery) -> int:
             return policy.decide(event, rules, facts, now)
 
         recovery.number, decision = history.reserve(what, lock is not None, decide)
+        if history.ahead:
+            _note_clock(recovery)
         if isinstance(decision, policy.Skip):
             return recovery.skip(decision.reason, event)
         assert lock is not None  # the policy skips a machine whose lock is held
@@ -86,6 +99,14 @@ def _decide(recovery: Recovery) -> int:
     finally:
         if lock is not None:
             lock.release()
+
+
+def _note_clock(recovery: Recovery) -> None:
+    """Say that this host's clock had run ahead: times in the history were later than now."""
+    count = recovery.history.ahead
+    text = f"{count} recoveries were in the future: this host's clock had run ahead; they count from now on"
+    output.warn(text)
+    recovery.history.step(recovery.number, Step("clock", recovery.deadline.elapsed, text))
 
 
 def _note_pause(recovery: Recovery, paused: str) -> None:

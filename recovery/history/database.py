@@ -116,6 +116,16 @@ def told(path: Path) -> Iterator[None]:
         ) from None
 
 
+def refuse_broken(row: sqlite3.Row) -> None:
+    """Pass where a row of ``recoveries`` has what each has; in a damaged file, columns may come back empty.
+
+    Raises:
+        sqlite3.DatabaseError: it has not; :func:`told` makes it one for a person.
+    """
+    if any(row[name] is None for name in ("id", "asked", "action", "machine", "state")):
+        raise sqlite3.DatabaseError("an entry without action or machine")
+
+
 @contextmanager
 def transaction(database: sqlite3.Connection, path: Path) -> Iterator[None]:
     """All or nothing, and nobody else writes meanwhile."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from recovery.history import pauses
-from recovery.history.database import told, transaction
+from recovery.history.database import refuse_broken, told, transaction
 from recovery.history.recoveries import History
 
 _TEXTS = ("asked_by", "action", "machine", "address", "credential", "subject", "state", "reason")
@@ -80,7 +80,8 @@ def entries(
             # SQLite: a negative LIMIT is none.
             (*values, -1 if limit is None else limit),
         ).fetchall()
-    return [_entry(row, ()) for row in reversed(rows)]
+    with told(history.path):
+        return [_entry(row, ()) for row in reversed(rows)]
 
 
 def entry(history: History, number: int) -> Entry | None:
@@ -92,7 +93,8 @@ def entry(history: History, number: int) -> Entry | None:
             "SELECT at, name, text FROM steps WHERE recovery = ? ORDER BY rowid",
             (number,),
         ).fetchall()
-    return None if row is None else _entry(row, tuple(tuple(step) for step in steps))
+    with told(history.path):
+        return None if row is None else _entry(row, tuple(tuple(step) for step in steps))
 
 
 def entry_before(history: History, number: int) -> Entry | None:
@@ -112,7 +114,8 @@ def under_way(history: History) -> list[Entry]:
         rows = history.database.execute(
             "SELECT * FROM recoveries WHERE state IN ('running', 'detached') ORDER BY id"
         ).fetchall()
-    return [_entry(row, ()) for row in rows]
+    with told(history.path):
+        return [_entry(row, ()) for row in rows]
 
 
 def machines(history: History) -> Iterator[tuple[str, str]]:
@@ -148,6 +151,7 @@ def give_room_back(history: History) -> None:
 
 
 def _entry(row: Any, steps: tuple[tuple[float, str, str], ...]) -> Entry:
+    refuse_broken(row)
     return Entry(
         row["id"],
         row["asked"],

@@ -19,7 +19,7 @@ from recovery.decision.event import Event
 from recovery.decision.policy import Act, Decision, Facts
 from recovery.files import as_owner, make_folder
 from recovery.history import pauses
-from recovery.history.database import connect, told, transaction
+from recovery.history.database import connect, refuse_broken, told, transaction
 from recovery.history.machine_lock import MachineLock, take
 from recovery.model import Outcome, Step
 
@@ -28,6 +28,8 @@ HAND_OVER = 30.0
 # As long as another process may hold a lock only to see whether its owner is alive.
 _GLANCE = 0.5
 # No limit looks back further, so that a long history costs a decision nothing.
+_AHEAD = 2.0
+"""Seconds that a time may be ahead of ours: clocks are set in small steps all the time."""
 _LIMITS_LOOK_BACK = 366 * 86400.0
 
 
@@ -59,6 +61,8 @@ class History:
         self.path = folder / "history.db"
         self._locks = folder / "locks"
         self._clock = clock
+        self.ahead = 0
+        """How many recoveries the last :meth:`reserve` found in the future, and set back to that moment."""
         self.database = connect(folder)
         make_folder(self._locks)
 
@@ -101,6 +105,7 @@ class History:
         name = asked.address or asked.machine
         with transaction(self.database, self.path):
             now = self._clock()
+            self.ahead = self._set_back(now)
             if locked:
                 # Whoever ran here is gone: its lock is ours.
                 self._interrupt("state = 'running' AND coalesce(nullif(address, ''), machine) = ?", name)
@@ -108,6 +113,20 @@ class History:
             if isinstance(decision, Act):
                 return self._insert(asked, "running", decision.reason, started=now), decision
             return self._insert(asked, "skipped", decision.reason, ended=now), decision
+
+    def _set_back(self, now: float) -> int:
+        """Let no time in the history be later than ``now``; returns how many recoveries were.
+
+        This host's clock had run ahead when they were written. They count from now on, for as long as their
+        limits say, and not until a year that may never come.
+        """
+        changed = self.database.execute(
+            "UPDATE recoveries SET asked = min(asked, :now), started = min(started, :now), "
+            "handed = min(handed, :now), ended = min(ended, :now) "
+            "WHERE max(asked, coalesce(started, 0), coalesce(handed, 0), coalesce(ended, 0)) > :late",
+            {"now": now, "late": now + _AHEAD},
+        )
+        return changed.rowcount
 
     def paused(self, asked: Asked) -> str:
         """Which pause keeps it from being done now, in words; empty where none does."""
@@ -199,9 +218,9 @@ class History:
         return Facts(
             paused=self.paused(asked),
             running=self._running(asked, locked, now),
-            starts=[row["started"] for row in mine],
-            last_end=last.fetchone()[0],
-            fleet_starts=[row["started"] for row in fleet],
+            starts=[min(now, row["started"]) for row in mine],
+            last_end=None if (ended := last.fetchone()[0]) is None else min(now, ended),
+            fleet_starts=[min(now, row["started"]) for row in fleet],
         )
 
     def _running(self, asked: Asked, locked: bool, now: float) -> str:
@@ -253,11 +272,12 @@ class History:
         rows = self.database.execute(f"SELECT * FROM recoveries WHERE {where}", (value,)).fetchall()  # noqa: S608
         found = []
         for row in rows:
+            refuse_broken(row)
             last = self.database.execute(
                 "SELECT name, at FROM steps WHERE recovery = ? ORDER BY rowid DESC", (row["id"],)
             ).fetchone()
             after = f"after step {last['name']}" if last else "before its first step"
-            text = f"interrupted {after}: its process was killed, or this host went down"
+            text = f"interrupted {after}: its process was killed, this host went down, or its disk was full"
             # Its last sign of life: nobody saw its end.
             ended = row["started"] + (last["at"] if last else 0.0)
             self.database.execute(

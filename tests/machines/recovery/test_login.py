@@ -352,7 +352,7 @@ def test_the_servers_own_text_on_a_refused_login_is_told(machine: Machine) -> No
         (
             "echo 'Defaults requiretty' >/etc/sudoers.d/tty",
             "rm /etc/sudoers.d/tty",
-            "sudo: sorry, you must have a tty to run sudo': add 'Defaults:admin !requiretty' to sudoers (visudo)",
+            "sudo: sorry, you must have a tty to run sudo': add 'Defaults:admin !requiretty' to sudoers",
         ),
         (
             "mv /usr/bin/sudo /root",

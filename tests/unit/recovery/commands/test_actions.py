@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -290,7 +291,8 @@ def test_what_was_killed_is_told_at_the_next_start_and_leaves_no_lock(host: Reco
     assert ran.last == f"OK - {TITLE}: {DONE}"
     assert ran.err.startswith("imap4-recovery: recovery 1 (restart-service on mail1, ")
     assert ran.err.endswith(
-        ") was interrupted after step restart: its process was killed, or this host went down\n"
+        ") was interrupted after step restart: its process was killed, this host went down, "
+        "or its disk was full\n"
     )
     assert [found.texts["state"] for found in entries(host)] == ["interrupted", "proven"]
 
@@ -586,10 +588,13 @@ def test_a_damaged_history_is_told_and_nothing_is_tried(host: Recovery) -> None:
     host.paths.state.mkdir(exist_ok=True)
     (host.paths.state / "history.db").write_bytes(b"no database " * 100)
     ran = host(*RESTART)
-    assert (ran.code, ran.out) == (3, "")
-    assert ran.err == (
-        f"imap4-recovery: the history {host.paths.state}/history.db is damaged (file is not a database); "
-        "it is left as it is: restore it from a backup, or move it away to begin a new one\n"
+    # On standard output: an engine shows nothing else.
+    assert ran == Ran(
+        3,
+        f"UNKNOWN - {TITLE}: the history {host.paths.state}/history.db is damaged (file is not a database); "
+        "it is left as it is: restore it from a backup, or move it away to begin a new one; "
+        "no repair was begun\n",
+        "",
     )
     assert host.calls() == []
 
@@ -723,3 +728,50 @@ def test_only_what_acted_counts_for_the_limits(
     again = host(*RESTART, *EVENT)
     assert ("skipped: cooling down" in again.last) is counts, again
     assert entries(host)[0].texts["state"] == "failed"
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 512 KiB for the history."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=512k,mode=700", "tmpfs", str(place)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("this host mounts no file system for us")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+
+
+def fill(place: Path) -> None:
+    with suppress(OSError), (place / "full").open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+
+
+def test_a_disk_that_is_full_from_the_begin_is_told_on_standard_output(
+    host: Recovery, small_disk: Path
+) -> None:
+    options = ("--state-folder", str(small_disk))
+    assert host(*RESTART, *EVENT, *options).code == 0
+    fill(small_disk)
+    ran = host(*RESTART, "--service", "postfix", *options)
+    assert ran.code in (2, 3)
+    assert re.fullmatch(
+        r"(CRITICAL|UNKNOWN) - restart-service dovecot postfix on mail1: .*; no repair was begun", ran.last
+    ), ran
+
+
+def test_a_disk_that_fills_in_the_middle_ends_no_repair_and_hides_no_end(
+    host: Recovery, small_disk: Path
+) -> None:
+    gate = host.folder / "gate"
+    os.mkfifo(gate)
+    process = host.start(*RESTART, "--state-folder", str(small_disk), machines={"wait": str(gate)})
+    until(lambda: "run" in [call["call"] for call in host.calls()])
+    fill(small_disk)
+    gate.write_text("go on\n")
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert out.startswith(f"OK - {TITLE}: {DONE}; not all of it is in the history: cannot use the history")

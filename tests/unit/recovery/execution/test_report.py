@@ -223,7 +223,7 @@ def test_a_recovery_that_was_killed_is_told_by_the_next_one(host: Recovery, engi
     process.kill()
     process.communicate()
     host(*RESTART, environ=engine.environment)
-    text = "interrupted after step restart: its process was killed, or this host went down"
+    text = "interrupted after step restart: its process was killed, this host went down, or its disk was full"
     assert engine.read() == [comment(f"CRITICAL - {TITLE}: {text} (recovery 1)")]
 
 

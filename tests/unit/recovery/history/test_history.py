@@ -220,7 +220,8 @@ def test_kill_nine_loses_no_step_and_leaves_no_lock(tmp_path: Path) -> None:
         [told] = history.find_interrupted()
         assert told.number == number
         assert told.text.endswith(
-            "was interrupted after step wait: its process was killed, or this host went down"
+            "was interrupted after step wait: "
+            "its process was killed, this host went down, or its disk was full"
         )
         assert state(history, number) == "interrupted"
         assert history.find_interrupted() == []
@@ -363,3 +364,37 @@ def test_a_file_that_others_read_keeps_its_size_and_says_so(history: History) ->
     with pytest.raises(RecoveryError, match="database is locked; nothing was lost"):
         history_view.give_room_back(history)
     reader.close()
+
+
+def test_a_time_from_a_clock_that_ran_ahead_counts_from_now_on_and_no_longer(
+    history: History, clock: Clock
+) -> None:
+    year = 365 * 86400.0
+    clock.now += year
+    number, _ = history.reserve(ASKED, True, act)
+    history.finish(number, DONE)
+    clock.now -= year
+    rules = Rules(cooldown=300.0)
+
+    _, decision = history.reserve(ASKED, True, by(rules))
+    assert isinstance(decision, Skip)
+    assert history.ahead == 1
+    clock.now += 301
+    _, decision = history.reserve(ASKED, True, by(rules))
+
+    assert isinstance(decision, Act)
+    assert history.ahead == 0
+
+
+def test_a_row_that_came_back_empty_is_a_damaged_history(history: History) -> None:
+    history.note(ASKED, "skipped", "x")
+    history.database.execute("PRAGMA writable_schema=ON")
+    history.database.execute(
+        "UPDATE sqlite_master SET sql = replace(sql, 'action TEXT NOT NULL', 'action TEXT')"
+    )
+    history.database.execute("PRAGMA writable_schema=RESET")
+    history.database.execute("UPDATE recoveries SET action = NULL")
+    with pytest.raises(
+        UsageError, match=r"is damaged \(an entry without action or machine\); it is left as it is"
+    ):
+        history_view.entries(history)
