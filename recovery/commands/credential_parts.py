@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import base64
 import os
 import re
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from recovery.credentials.login_methods import NEEDING_PASSWORD, SSH, WITH_KEY, WITH_PASSWORD, is_winrm
 from recovery.credentials.prompt import STDIN, from_descriptor, from_prompt
-from recovery.errors import UsageError
+from recovery.errors import LoginFailed, UsageError
 from recovery.model import Credential, Secret
 
 _KEY_LIMIT = 65536
@@ -128,10 +130,23 @@ def _tried(credential: Credential) -> Credential:
         return credential
     if is_winrm(credential.method):
         text = _key_beside_certificate(text)
+    _refuse_security_key(text)
     if credential.passphrase is None and _is_locked(text):
         credential = replace(credential, passphrase=from_prompt("the passphrase", twice=False))
     _open_key(text, credential.passphrase)
+    if not is_winrm(credential.method):
+        _refuse_unusable(credential)
     return credential
+
+
+def _refuse_unusable(credential: Credential) -> None:
+    """What is stored is opened by what will use it."""
+    from recovery.transports.ssh.login import load_key
+
+    try:
+        load_key(credential)
+    except LoginFailed as error:
+        raise UsageError(str(error)) from None
 
 
 def _is_anothers(path: Path) -> bool:
@@ -164,6 +179,17 @@ def _is_locked(text: str) -> bool:
     except ValueError:
         return False  # _open_key tells what is wrong with it
     return False
+
+
+def _refuse_security_key(text: str) -> None:
+    """A FIDO key's file holds no key, only the name of one in a device that somebody must touch."""
+    body = "".join(line for line in text.splitlines() if "-----" not in line)
+    with suppress(ValueError):
+        if b"sk-ssh-ed25519@openssh.com" in (data := base64.b64decode(body)) or b"sk-ecdsa-" in data:
+            raise UsageError(
+                "the private key is that of a security key (FIDO), which somebody must touch: no recovery "
+                "could use it at night; make one with ssh-keygen -t ed25519"
+            )
 
 
 def _open_key(text: str, passphrase: Secret | None) -> None:

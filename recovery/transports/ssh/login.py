@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 
 import paramiko
@@ -148,6 +149,36 @@ def _read_key_file(path: str, name: str) -> str:
         raise LoginFailed(f"{name}: key file {path} is not a private key") from None
 
 
+def _reencoded(text: str, passphrase: Secret | None, shown: str) -> paramiko.PKey | None:
+    """The key in a form that paramiko cannot read and cryptography can: PKCS#8 (RFC 5208), OpenSSH's with
+    aes256-gcm; None where that cannot either.
+
+    Raises:
+        LoginFailed: its passphrase is missing.
+    """
+    from cryptography.hazmat.primitives import serialization
+
+    phrase = passphrase.reveal().encode() if passphrase else None
+    ssh = "BEGIN OPENSSH PRIVATE KEY" in text
+    try:
+        load = serialization.load_ssh_private_key if ssh else serialization.load_pem_private_key
+        key = load(text.encode(), phrase)
+        # In memory only, for the library to read.
+        plain = key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
+        ).decode()
+    except TypeError:
+        if passphrase is None:
+            raise LoginFailed(f"{shown} needs its passphrase, and none is stored") from None
+        return None
+    except Exception:  # its texts are OpenSSL's, and may quote what it was given
+        return None
+    for kind in _KEY_TYPES:
+        with contextlib.suppress(paramiko.SSHException, ValueError, IndexError, TypeError):
+            return kind.from_private_key(io.StringIO(plain))
+    return None
+
+
 def _parse_key(text: str, passphrase: Secret | None, shown: str) -> paramiko.PKey:
     encrypted = False
     for kind in _KEY_TYPES:
@@ -158,8 +189,10 @@ def _parse_key(text: str, passphrase: Secret | None, shown: str) -> paramiko.PKe
             raise LoginFailed(f"{shown} needs its passphrase, and none is stored") from None
         except paramiko.SSHException as error:
             encrypted = encrypted or "checkints" in str(error) or "passphrase" in str(error).lower()
-        except (ValueError, IndexError, TypeError, UnicodeDecodeError):
+        except (ValueError, LookupError, TypeError):  # KeyError: a cipher that it does not know
             encrypted = encrypted or passphrase is not None
-    if encrypted and passphrase is not None:
+    if (key := _reencoded(text, passphrase, shown)) is not None:
+        return key
+    if passphrase is not None and (encrypted or "BEGIN ENCRYPTED" in text):
         raise LoginFailed(f"{shown} cannot be opened: the stored passphrase is wrong")
     raise LoginFailed(f"{shown} is not a private key that can be used (Ed25519, ECDSA or RSA)")
