@@ -48,11 +48,12 @@ def log_in(connection: paramiko.Transport, credential: Credential, where: str, d
             raise DeadlineExceeded(
                 f"{where}: the login of {account} had no answer within the time that was left"
             ) from None
+        said = _banner(connection)
         if connection.is_active():
-            raise LoginFailed(_refused(where, account, credential) + _banner(connection)) from None
-        raise ConnectFailed(
-            f"{where}: the connection ended during the login of {account}{_banner(connection)}", passing=True
-        ) from None
+            raise LoginFailed(_refused(where, account, credential) + said) from None
+        text = f"{where}: the connection ended during the login of {account}{said}"
+        # A server that says why will say it again.
+        raise (LoginFailed(text) if said else ConnectFailed(text, passing=True)) from None
     except (paramiko.SSHException, EOFError, OSError) as error:
         raise ConnectFailed(f"{where}: the login of {account} broke off ({error})", passing=True) from None
     if more:
@@ -64,7 +65,8 @@ def log_in(connection: paramiko.Transport, credential: Credential, where: str, d
 
 def _banner(connection: paramiko.Transport) -> str:
     """What the server itself said of the login (RFC 4252, 5.4): pam_nologin, an account that expired."""
-    text = (connection.get_banner() or b"").decode("utf-8", "replace")
+    # Not get_banner(), which knows nothing once the server has hung up after saying it.
+    text = (getattr(connection.auth_handler, "banner", None) or b"").decode("utf-8", "replace")
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return f"; the machine says: {' '.join(lines[-3:])[:300]}" if lines else ""
 

@@ -211,34 +211,3 @@ def test_another_machine_at_the_address_is_not_our_machine_up_again(
         r"SHA256:\S+\)",
         outcome.summary,
     )
-
-
-def test_a_container_with_its_hosts_boot_id_is_proven_by_its_first_process_and_the_marker(
-    machine: Machine,
-) -> None:
-    unit = """[Unit]
-DefaultDependencies=no
-Before=ssh.service
-[Service]
-Type=oneshot
-RemainAfterExit=yes
-ExecStart=/bin/mount --bind /etc/hosts-boot-id /proc/sys/kernel/random/boot_id
-[Install]
-WantedBy=multi-user.target
-"""
-    machine.console(
-        "cat /proc/sys/kernel/random/boot_id >/etc/hosts-boot-id; "
-        'printf "%s" "$1" >/etc/systemd/system/hosts-boot-id.service; systemctl enable --now hosts-boot-id',
-        unit,
-    )
-    old = boot_id(machine)
-    try:
-        outcome = reboot(machine)
-        assert boot_id(machine) == old
-    finally:
-        machine.console("systemctl disable --now hosts-boot-id; rm /etc/systemd/system/hosts-boot-id.service")
-        machine.console(
-            "umount /proc/sys/kernel/random/boot_id; rm -f /etc/hosts-boot-id; systemctl daemon-reload"
-        )
-    assert outcome.verdict is Verdict.PROVEN
-    assert f"(a new first process, boot id {old[:4]} as before)" in outcome.summary

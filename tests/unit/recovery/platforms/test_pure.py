@@ -9,7 +9,7 @@ import pytest
 
 from imap4.deadline import Deadline
 from recovery.actions.external_process import facts, judge
-from recovery.actions.reboot_server import refuse
+from recovery.actions.reboot_server import new_run, refuse
 from recovery.actions.steps import Story, in_time, printable
 from recovery.actions.verify import conclude, parse, verify
 from recovery.errors import UsageError
@@ -199,3 +199,18 @@ def test_verify_that_cannot_be_run_is_told() -> None:
 def test_verify_is_given_to_no_shell(tmp_path: Path) -> None:
     verify(f"/bin/echo x; touch {tmp_path}/made", Deadline(1))
     assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize(
+    ("after", "shown"),
+    [
+        (MachineFacts("abc1x", "1", 5, False), ""),
+        (MachineFacts("def2x", "1", 5, False), "boot id abc1 -> def2"),
+        # A container that shows its host's boot id: its first process began anew, and the marker is gone.
+        (MachineFacts("abc1x", "2", 5, False), "a new first process, boot id abc1 as before"),
+        (MachineFacts("abc1x", "2", 5, True), ""),
+        (MachineFacts("", "1", 5, False), ""),
+    ],
+)
+def test_a_new_run_of_a_machine_has_three_witnesses(after: MachineFacts, shown: str) -> None:
+    assert new_run(MachineFacts("abc1x", "1", 900, True), after) == shown
