@@ -229,6 +229,7 @@ SITUATIONS = (
     Situation("ends after alert 3", 1, 3, "+---++"),
     Situation("ends after alert 1 of two failures", 2, 3, "+--++"),
     Situation("ends in the middle", 2, 3, "+---++"),
+    Situation("ends before an alert", 3, 2, "+--+--+++"),
     Situation("ends in Lost", 1, 2, "+----++"),
     Situation("host down at first", 3, 2, "+----------++", {1: ["host down"], 3: ["host up"]}),
     Situation("host down at first and one alert", 2, 1, "+-----++", {1: ["host down"], 2: ["host up"]}),

@@ -29,7 +29,7 @@ def _cell(situation: Situation, kind: str) -> str:
         return f"**differs**: {situation.differs[kind]}"
     if situation.expected(early=True) != situation.expected(early=False):
         return "right; the recovery " + (
-            "at once, as a custom one" if kind == FORGETS else "when it can be sent"
+            "at once (Nagios: as a custom one)" if kind == FORGETS else "when it can be sent"
         )
     return "right"
 

@@ -130,9 +130,13 @@ FACTS = (
         "Nagios 4.4.6, Naemon 1.5.2",
     ),
     Fact(
+        "Naemon", "all", "a recovery is sent in a downtime and while the host is down",
+        "nothing has to make up for it", "Naemon 1.5.2",
+    ),
+    Fact(
         "Nagios", "4.5.7 and later",
         "a recovery has the number of the last problem, is matched with one less, and is sent at the first "
-        "test that passes at which it may be",
+        "test that passes at which somebody gets it",
         "the handler leaves the number to the core until then", "Nagios 4.5.12",
     ),
     Fact(

@@ -84,6 +84,8 @@ _SILENCE: list[Field] = [
     ("contact_name", SILENCE),
     ("alias", "Failing tests between two alerts"),
     ("use", "imap4-program"),
+    # Recoveries too: since 4.5.7 Nagios goes on trying to send one until somebody has got it.
+    ("service_notification_options", "w,u,c,r"),
     ("service_notification_commands", "imap4-silence"),
 ]
 _TEMPLATE: list[Field] = [

@@ -178,15 +178,16 @@ def commands(
 def _recovered(rules: Rules, told: Told, before: Count, now: float, interval: int) -> list[Command]:
     """The commands after a test that passed again; ``interval`` is the engine's own to set, 0 for none.
 
-    The core sends no recovery notification while the host is down or in a downtime. Nagios makes up for it
-    since 4.5.7, by the number that it had; older ones and Naemon have set that to 0 and forgotten it, so
-    that it is sent here, as a custom notification: to the same contacts, by the same escalations.
+    Nagios sends no recovery notification while the host is down or in a downtime. It makes up for it since
+    4.5.7, by the number that it had; older ones have set that to 0 and forgotten it, so that it is sent
+    here, as a custom notification: to the same contacts, by the same escalations. Naemon sends it at once.
     """
     name = (told.host, told.service)
     per_alert = rules.failures_per_alert
     unsent = told.notice == before.notice or told.downtime or told.host_down
     alerts = alerts_by(before.rest, per_alert) if before.problem else 0
-    left = unsent and before.noticed and told.number != 0
+    # Nagios since 4.5.7 sets the number to 0 once somebody has got the recovery, Naemon only after this.
+    left = before.noticed and told.number != 0 and (unsent or alerts > 0)
     found: list[Command] = []
     if left and not alerts:
         # Nobody was told; nor may the number be one that the next outage counts on.

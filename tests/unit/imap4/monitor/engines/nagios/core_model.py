@@ -33,6 +33,8 @@ class Core:
     monitor: Monitor
     newer: bool
     """Whether it is Nagios 4.5.7 or newer."""
+    deaf: frozenset[str] = frozenset()
+    """Contacts that cannot be told now."""
     handled: bool = True
     """Whether event handlers are on."""
     sent: list[tuple[int, str, str]] = field(default_factory=list)
@@ -72,8 +74,10 @@ class Core:
     def _passed(self, changed: bool, silence: str) -> None:
         if self.notified and (changed or self.newer) and not silence:
             number = self.number - 1 if self.newer else self.number
-            self._send("RECOVERY", matching(self.bands, number, "r"))
-            self.number, self.notified = 0, False
+            reached = matching(self.bands, number, "r")
+            self._send("RECOVERY", reached)
+            if reached - self.deaf:
+                self.number, self.notified = 0, False
         if not self.newer:
             self.number, self.notified = 0, False
 
@@ -83,7 +87,7 @@ class Core:
             self.notified = True
         if kind != "PROBLEM":
             reached = {name for name in reached if not name.startswith("repair")}
-        self.sent += [(self.tests, name, kind) for name in sorted(reached - {SILENCE})]
+        self.sent += [(self.tests, name, kind) for name in sorted(reached - {SILENCE} - self.deaf)]
 
     def _handle(self, passed: bool, silence: str) -> None:
         problem = str(self.problem) if not passed or not self.newer else "0"

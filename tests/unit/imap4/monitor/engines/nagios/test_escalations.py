@@ -5,14 +5,17 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
+from imap4.monitor.engines.command_lines import Programs
 from imap4.monitor.engines.nagios.escalations import alerts_by, number_of
-from imap4.monitor.model import Action, AlertRange, Contact, Monitor, Recovery
+from imap4.monitor.engines.nagios.objects import render
+from imap4.monitor.model import Action, AlertRange, Contact, Definition, Monitor, Recovery
 from imap4.monitor.states import Delays, Position, Rules, advance
 from tests.unit.imap4.monitor.engines.nagios.core_model import Core
 
@@ -90,6 +93,25 @@ def test_everyone_who_was_told_gets_one_recovery_and_nobody_else_does(
         left = newer and passed and bool(silence)
     people = {who for who in told if not who.startswith("repair")}
     assert {who for who in people if recovered[who] != 1} == set()
+
+
+def test_a_recovery_that_nobody_could_be_told_is_told_later_by_a_core_that_keeps_it() -> None:
+    core = Core(monitor(Rules(Delays(), 1, 3)), newer=True)
+    for passed in (True, False, False):
+        core.test(passed)
+    core.deaf = frozenset({"admins", "boss", "second"})
+    core.test(True)
+    core.deaf = frozenset()
+    core.test(True)
+    told = [(test, who) for test, who, kind in core.sent if kind == "RECOVERY"]
+    assert told == [(4, "admins"), (4, "boss"), (4, "second")]
+
+
+def test_silence_takes_recoveries_too() -> None:
+    """Or Nagios, since 4.5.7, would send one of an outage without an alert later, to somebody else."""
+    text = render(Definition("x.toml", (monitor(Rules()),)), Programs())["imap4-commands.cfg"]
+    (block,) = re.findall(r"define contact \{\n    contact_name +imap4-silence\n(.*?)\n\}", text, re.DOTALL)
+    assert re.search(r"^    service_notification_options +w,u,c,r$", block, re.MULTILINE)
 
 
 @given(RULES, st.integers(1, 40), st.booleans())

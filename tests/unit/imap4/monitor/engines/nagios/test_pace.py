@@ -93,7 +93,9 @@ def custom(option: int) -> tuple[str | int, ...]:
         ("7:2:0:2:1:9", told(0, ok=True), [number(0), var("-")]),
         # The core will send it by the number that it has: since 4.5.7.
         ("7:3:3:4:1:9", told(4, ok=True), [var("left")]),
+        ("7:3:3:4:1:8", told(4, ok=True), [var("left")]),
         ("7:2:0:2:1:9", told(2, ok=True), [number(1_000_001), var("left")]),
+        ("7:2:0:2:1:8", told(2, ok=True), [number(0), var("-")]),
         ("7:2:0:2:0:9", told(2, ok=True), [number(0), var("-")]),
         ("-", told(0, ok=True), [number(0), var("-")]),
     ],
