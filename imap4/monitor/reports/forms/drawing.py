@@ -18,7 +18,7 @@ from imap4.monitor.reports.counting.spans import Spans, subtract, union
 from imap4.monitor.reports.model import Curve, Subject
 
 WIDTH, HEIGHT = 960, 200
-LEFT, TOP, BOTTOM = 56, 8, 24
+LEFT, TOP, BOTTOM = 56, 16, 24
 """Room for the axes."""
 
 _INNER = HEIGHT - TOP - BOTTOM
