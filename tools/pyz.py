@@ -33,9 +33,14 @@ unknown() {{
     exit 3
 }}
 failed='trap - EXIT; unknown "$python cannot be run"'
-python=/usr/bin/python3
-# Not by PATH where it can be helped: pyenv's comes first in some, and an engine's may be empty.
-[ -x "$python" ] || python=$(command -v python3) || unknown "there is no python3"
+# Not by PATH where it can be helped: pyenv's comes first in some, and an engine's may be empty. Nor by the
+# bare name: the python3 of RHEL 9 is 3.9, with newer ones beside it.
+python=
+for found in /usr/bin/python3.1[1-9]; do
+    [ -x "$found" ] && python=$found && break
+done
+[ -n "$python" ] || python=$(command -v python3) || python=/usr/bin/python3
+[ -x "$python" ] || unknown "there is no python3"
 trap "$failed" EXIT
 [ -z "$BASH_VERSION" ] || shopt -s execfail
 exec "$python" -I "$0" "$@"
