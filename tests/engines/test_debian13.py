@@ -1,8 +1,10 @@
-"""The programs on Debian 13: Python 3.13 and Debian's own libraries."""
+"""Icinga 2.14 of Debian 13, with the programs on Python 3.13 and Debian's own libraries."""
 
 from __future__ import annotations
 
+import dataclasses
 import os
+import pwd
 import re
 import shutil
 import subprocess
@@ -11,9 +13,80 @@ from pathlib import Path
 
 import pytest
 
+from imap4.monitor.engines.command_lines import Programs
+from imap4.monitor.engines.icinga2 import doctor
+from imap4.monitor.engines.icinga2.verifier import version_of
+from tests.engines import icinga
+from tests.engines.conftest import ODD, Run
 from tests.machines.debian import DEBIAN13_PYTHON, in_debian13, why_no_debian13
 
 TOP = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("name", ["Plain", ODD])
+def test_the_outage_goes_as_with_any_other_version(newer: Run, name: str) -> None:
+    scenario = newer.scenarios[name]
+    assert scenario.done(newer.recorder), newer.engine.log()[-3000:]
+    scenario.check_tests(newer.recorder)
+    scenario.check_notices(newer.recorder)
+
+
+def test_a_downtime_silences_it(newer: Run) -> None:
+    scenario = newer.scenarios["Downtime"]
+    assert [test.status == 0 for test in scenario.tests(newer.recorder)] == scenario.results
+    assert newer.recorder.notices("Downtime") == []
+
+
+def test_the_doctor_knows_the_version_and_finds_nothing_wrong(
+    newer: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert isinstance(newer.engine, icinga.Icinga)
+    program = newer.engine.program
+    version = version_of(program)
+    assert version is not None
+    assert (2, 14) <= version < (2, 15)
+    monkeypatch.setenv("ICINGA2_USER", pwd.getpwuid(os.geteuid()).pw_name)
+    monitors = [each.monitor for each in newer.scenarios.values()]
+    programs = dataclasses.replace(Programs(), recovery=newer.recorder.recovery)
+    found = list(
+        doctor.examine(
+            str(newer.engine.folder / "icinga2.conf"),
+            programs,
+            monitors,
+            defines=icinga.defines(newer.engine.folder),
+            program=program,
+        )
+    )
+    # The check was rendered with the other system's Python, which this one does not have.
+    check = newer.recorder.check
+    bad = [each for each in found if not each.ok and check not in each.title]
+    assert bad == []
+    assert any("the service Plain on the host mail is there" in each.title for each in found)
+
+
+def test_a_configuration_that_is_not_valid_is_told_as_such(newer: Run) -> None:
+    assert isinstance(newer.engine, icinga.Icinga)
+    wrong = newer.engine.folder / "wrong.conf"
+    wrong.write_text("object Nonsense {\n")
+    first = next(iter(doctor.examine(str(wrong), Programs(), (), program=newer.engine.program)))
+    assert (first.ok, first.title) == (False, f"{wrong} is not valid")
+
+
+def test_a_comment_reaches_an_api_whose_certificate_is_icingas_own(newer: Run) -> None:
+    assert newer.api is not None
+    words = ["comment", "--host", "mail", "--service", "Plain", "from Python 3.13"]
+    code = newer.recorder.folder / "code"
+    environment = {
+        "PYTHONPATH": str(code),
+        "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+        "IMAP4_ICINGA_API": f"https://localhost:{newer.api.port}",
+        "IMAP4_ICINGA_USER": "imap4-recovery",
+        "IMAP4_ICINGA_PASSWORD_FILE": str(newer.api.passwords["imap4-recovery"]),
+        "IMAP4_ICINGA_CA_FILE": str(newer.api.ca_file),
+    }
+    program = in_debian13(newer.engine.folder, DEBIAN13_PYTHON, "-m", "imap4.monitor.cli", *words)
+    ended = subprocess.run(program, capture_output=True, text=True, env=environment, timeout=60)
+    assert (ended.stdout, ended.stderr, ended.returncode) == ("", "", 0)
 
 
 ROOMS = [
