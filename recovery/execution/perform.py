@@ -105,15 +105,20 @@ def _note_clock(recovery: Recovery) -> None:
     """Say that this host's clock had run ahead: times in the history were later than now."""
     count = recovery.history.ahead
     text = f"{count} recoveries were in the future: this host's clock had run ahead; they count from now on"
+    _say_beside(recovery, "clock", text)
+
+
+def _say_beside(recovery: Recovery, name: str, text: str) -> None:
+    """Say it on standard error and in the history; one that cannot be written ends no repair."""
     output.warn(text)
-    recovery.history.step(recovery.number, Step("clock", recovery.deadline.elapsed, text))
+    with suppress(RecoveryError):
+        recovery.history.step(recovery.number, Step(name, recovery.deadline.elapsed, text))
 
 
 def _note_pause(recovery: Recovery, paused: str) -> None:
     """Say to who asks by hand what an event would have been skipped for; the colleague wrote it for them."""
     text = f"{paused}; asked for by hand, so it is done all the same"
-    output.warn(text)
-    recovery.history.step(recovery.number, Step("pause", recovery.deadline.elapsed, text))
+    _say_beside(recovery, "pause", text)
 
 
 def _tell_interrupted(recovery: Recovery, number: int) -> None:
