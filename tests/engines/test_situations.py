@@ -150,7 +150,7 @@ def situations() -> Iterator[dict[str, Run]]:
     try:
         for run in runs.values():
             run.engine.start()
-        deadline = Deadline(300)
+        deadline = Deadline(600)
         over = False
         while not over and not deadline.expired:
             time.sleep(0.3)

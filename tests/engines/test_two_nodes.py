@@ -126,7 +126,7 @@ def zone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zone]:
     """The nodes after an outage in which the one that tested has gone."""
     made = Zone(tmp_path_factory.mktemp("zone"))
     port = made.monitor.port
-    deadline = Deadline(300)
+    deadline = Deadline(600)
     try:
         for node in made.nodes.values():
             node.start()
