@@ -1,4 +1,4 @@
-"""``imap4-worker``: argv -> the supervisor, or the status of one that runs."""
+"""``imap4-worker``: argv -> the supervisor, the status of one that runs, or a sweep."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import NoReturn
 
 from imap4 import __version__
 from imap4.arguments import Parser, duration, show_examples, whole
+from imap4.children import count_exit_codes
 from imap4.packages import missing
 from imap4.worker.settings import Limits, Settings
 
@@ -70,9 +71,16 @@ def main(argv: Sequence[str]) -> int:
 
 
 def run() -> NoReturn:
-    """The program."""
+    """The program; ``sweep`` is a command with a parser, and needs, of its own."""
+    count_exit_codes()
+    arguments = sys.argv[1:]
+    if arguments[:1] == ["sweep"]:
+        # Definitions, which the worker knows nothing of.
+        from imap4.worker.sweep.cli import main as sweep
+
+        sys.exit(sweep(arguments[1:]))
     try:
-        sys.exit(main(sys.argv[1:]))
+        sys.exit(main(arguments))
     except (KeyboardInterrupt, BrokenPipeError):
         sys.exit(1)
 

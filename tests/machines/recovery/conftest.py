@@ -75,7 +75,7 @@ def copy_code(machine: Machine, place: str, libraries: Iterable[str]) -> None:
 
 
 PACKAGES = f"/usr/local/lib/python{sys.version_info[0]}.{sys.version_info[1]}/dist-packages"
-PROGRAMS = {"imap4-worker": "imap4.worker.entry", "check_imap4": "check_imap4"}
+PROGRAMS = {"imap4-worker": "imap4.worker.cli", "check_imap4": "check_imap4"}
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[3]
 _RUNS = {
     "imap4-worker": """
 import sys; sys.argv = ["imap4-worker", "--help"]
-from imap4.worker.entry import run
+from imap4.worker.cli import run
 try: run()
 except SystemExit: pass
 from time import monotonic
