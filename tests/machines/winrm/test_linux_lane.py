@@ -44,7 +44,7 @@ class Lane:
         return self.log.read_text().splitlines()
 
     def restart(self, *names: str, dependents: tuple[str, ...] = (), alone: bool = False, kill: bool = False,
-                seconds: float = 40, script_seconds: float | None = None) -> CommandResult:  # fmt: skip
+                seconds: float = 90, script_seconds: float | None = None) -> CommandResult:  # fmt: skip
         self.transport.script_seconds = script_seconds
         with self.link() as link:
             return self.platform.restart(
@@ -208,7 +208,7 @@ def test_kill_takes_the_family_and_minds_failure_actions(
         "700": {"parent": 1, "began": 5, "name": "wrapper.exe"},
         "701": {"parent": 700, "began": 6, "name": "java.exe"},
     }
-    result = lane.restart("a", kill=True, script_seconds=8)
+    result = lane.restart("a", kill=True, script_seconds=6)
     assert [call for call in lane.calls if call.startswith("kill")] == killed
     assert said in result.stderr.decode()
     if killed:
@@ -352,6 +352,7 @@ def test_program_gets_its_arguments_input_and_variables(lane: Lane) -> None:
 
 
 def test_program_and_its_children_are_ended_at_the_time_out(lane: Lane) -> None:
+    lane.transport.program_seconds = 3
     with lane.link() as link:
         result = run_process(
             link,
@@ -359,7 +360,7 @@ def test_program_and_its_children_are_ended_at_the_time_out(lane: Lane) -> None:
             environment={},
             stdin=b"",
             cwd=None,
-            deadline=Deadline(16),
+            deadline=Deadline(60),
         )
     assert result.ended is Ended.TIMED_OUT
     begun, child = result.stdout.decode().split()

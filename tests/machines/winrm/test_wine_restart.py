@@ -114,7 +114,7 @@ def test_service_that_stops_after_we_gave_up_is_started_by_the_machine(wine: Win
 def test_service_that_never_stops_is_killed_only_where_allowed(wine: WineMachine, kill: bool) -> None:
     wine.service("Never", "wrapper")
     child = wine.children()
-    result = only_restart(wine, "Never", script_seconds=14, kill=kill)
+    result = only_restart(wine, "Never", script_seconds=9, kill=kill)
     assert b"Never could not be stopped: Never did not stop within" in result.stderr
     if kill:
         # Wine does not notice the end of a service's process, so that it never counts as stopped here.
@@ -136,7 +136,7 @@ def test_kill_waits_for_the_service_that_says_it_is_at_work(wine: WineMachine) -
 def test_handler_that_hangs_does_not_hold_us_up_and_dependents_come_back(wine: WineMachine) -> None:
     wine.service("Hang", "hangcontrol")
     wine.service("Leaf", needs="Hang")
-    result = only_restart(wine, "Hang", script_seconds=12)
+    result = only_restart(wine, "Hang", script_seconds=9)
     assert b"Hang could not be stopped: Hang did not stop within" in result.stderr
     assert wine.state("Leaf")[0] == 4
     assert wine.log("Leaf").count("Leaf start") == 2
