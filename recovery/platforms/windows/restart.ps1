@@ -83,6 +83,12 @@ if ($limit - (Get-Spent) -lt $need) {
     return $answer
 }
 
+# The one before us may just be ending.
+if (-not (Enter-Turn 3000)) {
+    $answer.refused = 'another repair is at work on this machine'
+    return $answer
+}
+
 $guard = $null
 $complete = $true
 try {

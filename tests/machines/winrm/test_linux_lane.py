@@ -244,6 +244,13 @@ def test_guard_that_cannot_outlive_the_shell_is_told(lane: Lane, kind: str, note
     assert note in result.notes[0]
 
 
+def test_two_repairs_are_not_at_work_at_once(lane: Lane) -> None:
+    lane.standin |= {"services": {"a": RUNNING}, "taken": True}
+    with pytest.raises(Refused, match="another repair is at work on this machine; nothing was done"):
+        lane.restart("a")
+    assert lane.calls == []
+
+
 def test_facts_name_dependents_and_who_cannot_be_seen(lane: Lane) -> None:
     lane.standin["services"] = {
         "mail": {"state": 4, "process": 700},
