@@ -337,6 +337,15 @@ def test_the_first_connection_is_tried_again_where_sshd_hangs_up(machine: Machin
     assert relay.hang_ups == 0
 
 
+def test_the_servers_own_text_on_a_refused_login_is_told(machine: Machine) -> None:
+    machine.console("echo 'Closed for repairs until four' >/etc/nologin")
+    try:
+        with pytest.raises(RecoveryError, match=r"; the machine says: .*Closed for repairs until four"):
+            log_in(machine, credential_for(machine, "plain"))
+    finally:
+        machine.console("rm /etc/nologin")
+
+
 @pytest.mark.parametrize(
     ("before", "after", "said"),
     [
