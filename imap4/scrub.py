@@ -32,6 +32,10 @@ class Scrubber:
             text = text.replace(secret, HIDDEN)
         return text
 
+    def cut(self, text: str, limit: int) -> str:
+        """The first ``limit`` characters of ``text`` without secrets: the cut comes last, and halves none."""
+        return self.text(text)[:limit]
+
     def edges(self, text: str) -> str:
         """``text`` that was cut at either end, without secrets, nor the part of one that the cut left there.
 

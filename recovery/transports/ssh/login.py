@@ -11,6 +11,7 @@ from imap4 import secrets
 from imap4.deadline import Deadline
 from recovery.errors import ConnectFailed, DeadlineExceeded, LoginFailed, UsageError
 from recovery.model import Credential, Secret
+from recovery.transports.scrubbed import scrubber_for
 
 _KEY_TYPES: tuple[type[paramiko.PKey], ...] = (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey)
 
@@ -48,7 +49,7 @@ def log_in(connection: paramiko.Transport, credential: Credential, where: str, d
             raise DeadlineExceeded(
                 f"{where}: the login of {account} had no answer within the time that was left"
             ) from None
-        said = _banner(connection)
+        said = _banner(connection, credential)
         if connection.is_active():
             raise LoginFailed(_refused(where, account, credential) + said) from None
         text = f"{where}: the connection ended during the login of {account}{said}"
@@ -63,12 +64,12 @@ def log_in(connection: paramiko.Transport, credential: Credential, where: str, d
         )
 
 
-def _banner(connection: paramiko.Transport) -> str:
+def _banner(connection: paramiko.Transport, credential: Credential) -> str:
     """What the server itself said of the login (RFC 4252, 5.4): pam_nologin, an account that expired."""
     # Not get_banner(), which knows nothing once the server has hung up after saying it.
     text = (getattr(connection.auth_handler, "banner", None) or b"").decode("utf-8", "replace")
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return f"; the machine says: {' '.join(lines[-3:])[:300]}" if lines else ""
+    return f"; the machine says: {scrubber_for(credential).cut(' '.join(lines[-3:]), 300)}" if lines else ""
 
 
 def ssh_account(account: str) -> str:

@@ -6,6 +6,7 @@ import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from imap4.scrub import Scrubber
 from recovery.errors import (
     ConnectFailed,
     DeadlineExceeded,
@@ -44,6 +45,8 @@ class Peer:
     account: str
     credential: str
     method: str
+    scrubber: Scrubber
+    """Takes the credential's secrets out of what the machine and the libraries say, before it is cut."""
 
 
 def explain(error: BaseException, peer: Peer, offers: str | None = None) -> RecoveryError:
@@ -57,7 +60,7 @@ def explain(error: BaseException, peer: Peer, offers: str | None = None) -> Reco
         if found is not None:
             return found
     return ConnectFailed(
-        f"{peer.where}: something answers, but it is not WinRM ({_short(error)}); is the port right? "
+        f"{peer.where}: something answers, but it is not WinRM ({_short(error, peer)}); is the port right? "
         "WinRM listens on 5986 (HTTPS) or 5985"
     )
 
@@ -83,8 +86,8 @@ def _login(error: BaseException, peer: Peer, offers: str | None) -> RecoveryErro
             )
     if name == "KerberosExchangeError":
         return LoginFailed(
-            f"{peer.where}: Kerberos gave no ticket for this machine ({_short(error)}); use the machine's "
-            "full name, and see that its name and the realm are right in /etc/krb5.conf"
+            f"{peer.where}: Kerberos gave no ticket for this machine ({_short(error, peer)}); use the "
+            "machine's full name, and see that its name and the realm are right in /etc/krb5.conf"
         )
     if name == "MutualAuthenticationError":
         return LoginFailed(f"{peer.where}: the machine could not prove with Kerberos who it is")
@@ -136,8 +139,8 @@ def _fault(error: BaseException, peer: Peer, offers: str | None) -> RecoveryErro
         return ConnectFailed(
             f"{peer.where}: the remote shell is gone; WinRM there was restarted, or timed it out"
         )
-    reason = " ".join(str(getattr(error, "reason", "")).split())
-    return ConnectFailed(f"{peer.where}: WinRM refused ({f'code {code}: ' if code else ''}{reason[:200]})")
+    reason = peer.scrubber.cut(" ".join(str(getattr(error, "reason", "")).split()), 200)
+    return ConnectFailed(f"{peer.where}: WinRM refused ({f'code {code}: ' if code else ''}{reason})")
 
 
 def fault_code(error: BaseException) -> int | None:
@@ -201,7 +204,9 @@ def _network(error: BaseException, peer: Peer, offers: str | None) -> RecoveryEr
         https = "; is this a listener of HTTPS? Then use --scheme https" if peer.scheme == "http" else ""
         # Only before anything was said: a sealed conversation began on a listener of HTTP.
         hint = https if offers is None else ""
-        return ConnectFailed(f"{peer.where}: the machine closed the connection ({_short(chain[-1])}){hint}")
+        return ConnectFailed(
+            f"{peer.where}: the machine closed the connection ({_short(chain[-1], peer)}){hint}"
+        )
     return None
 
 
@@ -239,7 +244,7 @@ def no_connection(error: OSError, peer: Peer, waited: float) -> RecoveryError:
             f"{peer.where}: connection refused; nothing listens there. Set WinRM up with: "
             f"winrm quickconfig -transport:{kind}"
         )
-    return ConnectFailed(f"{peer.where}: no connection: {_short(error)}")
+    return ConnectFailed(f"{peer.where}: no connection: {_short(error, peer)}")
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
@@ -255,8 +260,8 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         waiting += [one.__cause__, one.__context__, getattr(one, "reason", None), *one.args]
 
 
-def _short(error: BaseException) -> str:
+def _short(error: BaseException, peer: Peer) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
-    text = " ".join(str(error).split())[:160]
+    text = peer.scrubber.cut(" ".join(str(error).split()), 160)
     return text[:1].lower() + text[1:] if text else type(error).__name__

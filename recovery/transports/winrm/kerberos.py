@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from imap4.deadline import Deadline
 from recovery.errors import ConnectFailed, LoginFailed, UsageError
 from recovery.model import Credential
+from recovery.transports.scrubbed import scrubber_for
 from recovery.transports.winrm.session import account_for
 
 
@@ -74,7 +75,7 @@ def _kinit(credential: Credential, cache: str, deadline: Deadline) -> None:
         raise ConnectFailed(f"kinit {principal}: no KDC answered in time; see /etc/krb5.conf") from None
     if done.returncode == 0:
         return
-    said = " ".join(done.stderr.split())[:200]
+    said = scrubber_for(credential).cut(" ".join(done.stderr.split()), 200)
     if any(text in said for text in ("Cannot find KDC", "Cannot contact any KDC", "Cannot resolve")):
         raise ConnectFailed(f"kinit {principal}: {said}; see /etc/krb5.conf")
     raise LoginFailed(

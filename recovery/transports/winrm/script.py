@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
 
+from imap4.scrub import Scrubber
 from recovery.errors import PrivilegeMissing, RecoveryError, UsageError
 from recovery.model import CommandResult, Ended
 from recovery.transports.winrm.budget import Budget
@@ -115,9 +116,9 @@ def read_answer(answer: bytes, where: str) -> CommandResult:
     return CommandResult(Ended.EXITED, 0, stdout=json.dumps(fields.get("value")).encode())
 
 
-def no_answer(stdout: bytes, stderr: bytes, status: int, where: str) -> RecoveryError:
+def no_answer(stdout: bytes, stderr: bytes, status: int, where: str, scrubber: Scrubber) -> RecoveryError:
     """The command ended and said nothing of ours."""
-    said = " ".join(_plain(stderr or stdout).split())[:200]
+    said = scrubber.cut(" ".join(_plain(stderr or stdout).split()), 200)
     return RecoveryError(
         f"{where}: PowerShell did not run the script (exit status {status}{f': {said}' if said else ''})"
     )

@@ -16,6 +16,7 @@ from imap4.deadline import Deadline
 from recovery.credentials.login_methods import HTTP_PORT, HTTPS_PORT, SEALING, WINRM
 from recovery.errors import ConnectFailed, DeadlineExceeded, RecoveryError, UsageError
 from recovery.model import CommandResult, Credential, Ended, Target
+from recovery.transports.scrubbed import scrubber_for
 from recovery.transports.winrm import script as winrm_script
 from recovery.transports.winrm.budget import Budget
 from recovery.transports.winrm.errors import (
@@ -69,7 +70,8 @@ class WinRmTransport:
         _check_library(credential)
         scheme, port = _scheme_and_port(target, credential)
         where = f"{target.machine} ({target.address} port {port})"
-        self._peer = Peer(where, port, scheme, credential.account, credential.name, credential.method)
+        names = credential.account, credential.name, credential.method
+        self._peer = Peer(where, port, scheme, *names, scrubber_for(credential))
         self._broken: RecoveryError | None = None
         self._running = False
         self._cleanup = contextlib.ExitStack()
@@ -221,7 +223,8 @@ class WinRmTransport:
             if answer is not None:
                 return winrm_script.read_answer(answer, self._peer.where)
             if done:
-                raise winrm_script.no_answer(bytes(stdout), bytes(stderr), status, self._peer.where)
+                said = bytes(stdout), bytes(stderr), status
+                raise winrm_script.no_answer(*said, self._peer.where, self._peer.scrubber)
         return CommandResult(Ended.LINK_LOST, None)
 
     def _end(self, command: str, limit: Deadline) -> None:

@@ -21,6 +21,7 @@ from typing import IO
 import pytest
 
 from imap4.deadline import Deadline
+from imap4.scrub import Scrubber
 from recovery.model import CommandResult, Ended
 from recovery.platforms.windows.answers import compose
 from recovery.transports.winrm import script as winrm_script
@@ -112,7 +113,7 @@ class PowerShellTransport:
         if answer is None and not out:
             return CommandResult(Ended.LINK_LOST, None, stderr=err)
         if answer is None:
-            raise winrm_script.no_answer(out, err, status, "here")
+            raise winrm_script.no_answer(out, err, status, "here", Scrubber())
         return replace(winrm_script.read_answer(answer, "here"), seconds=time.monotonic() - began)
 
     def _exchange(self, lines: bytes, nonce: str, seconds: float) -> tuple[bytes, bytes, int]:
