@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import secrets
 import socket
 import threading
@@ -20,6 +21,9 @@ from recovery.transports.ssh import remote_shell
 from recovery.transports.ssh.channel import Exchange
 from recovery.transports.ssh.known_hosts import KnownHosts, fingerprint
 from recovery.transports.ssh.login import log_in
+
+# The library's thread logs tracebacks of what it raises as well; logging prints them where no handler is.
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 DEFAULT_PORT = 22
 CONNECT_SECONDS = 15.0
@@ -190,9 +194,9 @@ def open_connection(target: Target, keys: KnownHosts, deadline: Deadline) -> par
     except (paramiko.SSHException, EOFError, OSError) as error:
         connection.close()
         text = f"{where}: connected, but no SSH session: {_text(error)}"
-        raise ConnectFailed(
-            text, passing=not isinstance(error, paramiko.ssh_exception.IncompatiblePeer)
-        ) from None
+        incompatible = isinstance(error, paramiko.ssh_exception.IncompatiblePeer)
+        offers = _offers(str(error), options) if incompatible else ""
+        raise ConnectFailed(text + offers, passing=not incompatible) from None
     return connection
 
 
@@ -205,6 +209,18 @@ def _text(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
     return str(error).rstrip(".") or type(error).__name__
+
+
+def _offers(missing: str, options: paramiko.transport.SecurityOptions) -> str:
+    """What this host offers of the kind of algorithm that ``missing`` says is not shared (RFC 4253, 7.1)."""
+    kinds = {
+        "kex": options.kex,
+        "host key": options.key_types,
+        "cipher": options.ciphers,
+        "mac": options.digests,
+    }
+    ours = next((names for kind, names in kinds.items() if kind in missing.lower()), ())
+    return f"; this host offers {', '.join(ours)}; what the machine offers shows: ssh -vv" if ours else ""
 
 
 def _lost(exchange: Exchange, began: float) -> CommandResult:
