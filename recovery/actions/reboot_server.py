@@ -8,7 +8,7 @@ import time
 from imap4.deadline import Deadline
 from recovery.actions.steps import Story, in_time, silent
 from recovery.actions.verify import conclude, parse
-from recovery.errors import HostKeyRejected, LoginFailed, RecoveryError
+from recovery.errors import DeadlineExceeded, HostKeyRejected, LoginFailed, RecoveryError
 from recovery.model import Ended, Outcome, Plan, StepListener, Verdict
 from recovery.platforms import MachineFacts, Platform, RebootUnderWay
 from recovery.platforms.detect import detect
@@ -231,6 +231,10 @@ def _wait(
             link.drop()
         except HostKeyRejected as error:
             now = f"what answers at its address cannot be trusted: {error}"
+            link.drop()
+        except DeadlineExceeded as error:
+            # Our own time that ran out says nothing of the machine: what was last seen of it stays.
+            now = last or str(error)
             link.drop()
         except RecoveryError as error:
             # A machine that goes down or comes up refuses logins for a while (pam_nologin), and whatever else
