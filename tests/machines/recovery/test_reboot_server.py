@@ -186,7 +186,7 @@ def test_another_machine_at_the_address_is_not_our_machine_up_again(
     known.write_text("".join(f"[{machine.name}]:{relay.port} {line}" for line in lines))
     # The other machine takes the same key.
     sysv_machine.console(
-        "cat >>/root/.ssh/authorized_keys <<END\n$1\nEND", (machine.folder / "key.pub").read_text()
+        "cat >>~root/.ssh/authorized_keys <<END\n$1\nEND", (machine.folder / "key.pub").read_text()
     )
     credential = credential_for(machine)
 
