@@ -20,6 +20,6 @@ with tempfile.TemporaryDirectory(prefix="check_imap4-build-") as folder:
 if os.geteuid() == 0:
     owner = ROOT.stat()
     for path in ROOT.glob("*.egg-info/**/*"):
-        os.chown(path, owner.st_uid, owner.st_gid)
+        os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
     for path in ROOT.glob("*.egg-info"):
-        os.chown(path, owner.st_uid, owner.st_gid)
+        os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)

@@ -78,7 +78,7 @@ def build(output: Path) -> None:
     if os.geteuid() == 0:
         # Root leaves nothing of its own in somebody's folder.
         owner = output.absolute().parent.stat()
-        os.chown(output, owner.st_uid, owner.st_gid)
+        os.chown(output, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
 def _start() -> str:

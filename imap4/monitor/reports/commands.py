@@ -14,8 +14,10 @@ import tempfile
 import time
 from collections.abc import Callable
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imap4 import folders
 from imap4.arguments import Parser, whole
 from imap4.monitor.records.errors import RecordsError
 from imap4.monitor.reports.asking import Places, add_places, chosen, now, places_of
@@ -253,19 +255,28 @@ def _collect(places: Places, moment: int) -> None:
 
 
 def _write(path: str, text: str) -> None:
-    """Replace a file in one step: who looks meanwhile sees the old one or the new one."""
+    """Replace a file in one step: who looks meanwhile sees the old one or the new one.
+
+    Root writes into another user's folder as that user, whatever links are there.
+    """
+    folder = Path(os.path.abspath(path)).parent
     try:
-        folder = os.path.dirname(os.path.abspath(path))
-        descriptor, temporary = tempfile.mkstemp(prefix=".report-", dir=folder)
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(text)
-            umask = os.umask(0)
-            os.umask(umask)
-            os.chmod(temporary, 0o666 & ~umask)
-            os.replace(temporary, path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+        with folders.as_owner(folder):
+            _replace(path, folder, text)
     except OSError as error:
         raise RecordsError(f"{path}: cannot be written: {error.strerror}") from None
+
+
+def _replace(path: str, folder: Path, text: str) -> None:
+    descriptor, temporary = tempfile.mkstemp(prefix=".report-", dir=folder)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            umask = os.umask(0)
+            os.umask(umask)
+            # By the open file: the name could be a link by now.
+            os.fchmod(file.fileno(), 0o666 & ~umask)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
