@@ -12,7 +12,7 @@ import os
 import pwd
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _LINKS = 40
@@ -82,6 +82,35 @@ def as_owner(folder: Path) -> Iterator[None]:
         os.seteuid(0)
         os.setegid(group)
         os.setgroups(groups)
+
+
+def replace_file(path: Path, data: bytes, mode: int) -> None:
+    """Put ``data`` in the place of ``path`` in one step: who looks meanwhile sees the old or the new one.
+
+    It is on the disk before it counts. Root writes into another user's folder as that user.
+
+    Args:
+        mode: the new file's, whatever the umask says.
+
+    Raises:
+        OSError: the folder cannot be written, or the disk is full. The old file is untouched.
+    """
+    import tempfile  # costs more than the check has to spare, which imports this room to write its records
+
+    with as_owner(path.parent):
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                # By the open file: the name could be a link by now.
+                os.fchmod(file.fileno(), mode)
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(temporary)
+            raise
 
 
 def _groups(user: int) -> tuple[int, list[int]]:

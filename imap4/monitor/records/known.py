@@ -9,13 +9,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from imap4 import __version__
-from imap4.folders import as_owner
+from imap4.folders import replace_file
 from imap4.monitor.model import AlertRange, Contact, Definition, Monitor
 from imap4.monitor.states import Delays, Rules
 
@@ -45,15 +43,9 @@ def remember(store: Path, key: str, definition: Definition) -> None:
     """Keep it, where the store may be written; else it is read again."""
     known = dict(list(_load(store).items())[-_MOST + 1 :])
     known[key] = [_row(monitor) for monitor in definition.monitors]
-    with contextlib.suppress(OSError), as_owner(store):
-        descriptor, name = tempfile.mkstemp(prefix=".definitions-", dir=store)
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                json.dump(known, file, ensure_ascii=False, separators=(",", ":"))
-            os.replace(name, store / _NAME)
-        except BaseException:
-            os.unlink(name)
-            raise
+    text = json.dumps(known, ensure_ascii=False, separators=(",", ":"))
+    with contextlib.suppress(OSError):
+        replace_file(store / _NAME, text.encode("utf-8"), 0o600)
 
 
 def _load(store: Path) -> dict[str, Any]:

@@ -10,7 +10,6 @@ import os
 import re
 import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from fractions import Fraction
@@ -255,28 +254,10 @@ def _collect(places: Places, moment: int) -> None:
 
 
 def _write(path: str, text: str) -> None:
-    """Replace a file in one step: who looks meanwhile sees the old one or the new one.
-
-    Root writes into another user's folder as that user, whatever links are there.
-    """
-    folder = Path(os.path.abspath(path)).parent
+    """Replace a file in one step, with the rights that every new file of ours has."""
+    umask = os.umask(0)
+    os.umask(umask)
     try:
-        with folders.as_owner(folder):
-            _replace(path, folder, text)
+        folders.replace_file(Path(os.path.abspath(path)), text.encode(), 0o666 & ~umask)
     except OSError as error:
         raise RecordsError(f"{path}: cannot be written: {error.strerror}") from None
-
-
-def _replace(path: str, folder: Path, text: str) -> None:
-    descriptor, temporary = tempfile.mkstemp(prefix=".report-", dir=folder)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            umask = os.umask(0)
-            os.umask(umask)
-            # By the open file: the name could be a link by now.
-            os.fchmod(file.fileno(), 0o666 & ~umask)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
