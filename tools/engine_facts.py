@@ -19,8 +19,8 @@ everything else was read in the engine's or the package's own sources.
 
 ## Where packages have their files
 
-| engine | package | main file | command file | query socket | runs as | seen |
-|---|---|---|---|---|---|---|
+| engine | package | main file | command file | query socket | program | unit | runs as | seen |
+|---|---|---|---|---|---|---|---|---|
 """
 _FACTS = """
 In an OMD site, `$OMD_ROOT` is set in the site user's environment; run `imap4-monitor` as that user.
@@ -49,6 +49,8 @@ def page() -> str:
             _path(each.main_file),
             _path(each.command_file),
             _path(each.query_socket),
+            _path(each.program),
+            each.unit,
             each.user or "the site's user",
             each.seen or "no",
         )

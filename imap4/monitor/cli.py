@@ -58,6 +58,10 @@ def validate(options: argparse.Namespace) -> int:
         except DefinitionError as error:
             print(error)
             code = WRONG
+    if options.recovery and code == DONE:
+        from imap4.monitor import repairs_offline
+
+        code = repairs_offline.compare(options.files, options.recovery_command)
     return code
 
 
@@ -88,11 +92,13 @@ def simulate(options: argparse.Namespace) -> int:
 def new(options: argparse.Namespace) -> int:
     """Write a commented example, or the answers to the form's questions."""
     from imap4.monitor.definition import form as questions
+    from imap4.monitor.engines import facts
 
-    text = questions.EXAMPLE
+    contact = facts.contact_of(options.engine)
+    text = questions.example(contact)
     if options.ask:
         try:
-            text = questions.interview(input, print, options.recovery_command)
+            text = questions.interview(input, print, options.recovery_command, contact)
         except (EOFError, KeyboardInterrupt):
             raise Trouble("\nnew: no answer; nothing was written") from None
     if options.file is None:

@@ -7,7 +7,7 @@ _FILE = "/etc/imap4-monitor/mail.toml"
 EXAMPLES = {
     "imap4-monitor validate": (
         f"imap4-monitor validate {_FILE}",
-        "imap4-monitor validate /etc/imap4-monitor/*.toml",
+        "imap4-monitor validate /etc/imap4-monitor/*.toml --recovery",
     ),
     "imap4-monitor simulate": (
         f"imap4-monitor simulate {_FILE} --monitor Mail --length 30m",

@@ -131,6 +131,12 @@ def make_parser() -> Parser:
 
     sub = commands.add_parser("validate", help="tell every mistake in definition files")
     sub.add_argument("files", metavar="FILE", nargs="+")
+    sub.add_argument(
+        "--recovery",
+        action="store_true",
+        help="also whether the repairs' credentials and programs are there and allowed; asks no machine",
+    )
+    sub.add_argument("--recovery-command", metavar="PATH", help="imap4-recovery (beside this program)")
     records.add_folders(sub)
 
     sub = commands.add_parser("simulate", help="the downtime simulator: what happens in an outage, and when")
@@ -157,6 +163,9 @@ def make_parser() -> Parser:
     sub = commands.add_parser("new", help="write a commented example, or ask for a monitor's values")
     sub.add_argument("file", metavar="FILE", nargs="?", help="must not exist yet; without it, the terminal")
     sub.add_argument("--ask", action="store_true", help="ask the questions of ipMonitor's form")
+    sub.add_argument(
+        "--engine", choices=ENGINES, help="whose contact it names (the engine on this machine, else nagios)"
+    )
     sub.add_argument(
         "--recovery-command", metavar="PATH", default="imap4-recovery", help="lists machines and services"
     )

@@ -13,7 +13,7 @@ from imap4.monitor.definition.reader import DefinitionError, parse
 Ask = Callable[[str], str]
 Say = Callable[[str], None]
 
-EXAMPLE = """\
+_EXAMPLE = """\
 # Monitor definitions. Check with: imap4-monitor validate FILE
 # Preview an outage with:          imap4-monitor simulate FILE
 
@@ -21,7 +21,7 @@ EXAMPLE = """\
 # id, address and host.
 [defaults]
 # Names that the engine knows; also { name = "boss", alerts = "2-3" } and { group = "mail" }.
-contacts = ["admins"]
+contacts = ["@CONTACT@"]
 # period = "workhours"       # the engine's time period for alerts and repairs; left out, it is always
 test_duration = 10           # seconds that a test may take
 failures_per_alert = 3       # failed tests in a row for each alert
@@ -47,7 +47,7 @@ mode = "starttls"            # none, tls or starttls
 
 [monitor.recovery]
 machine = "mail.example.org" # FQDN, NetBIOS name or IP address
-credential = "mail-restart"  # a name from: imap4-recovery credentials list
+credential = "mail"          # a name from: imap4-recovery credentials list
 # port = 2222                # of sshd or WinRM, where it is not the usual one
 services = ["dovecot"]       # with all that depend on them
 verify = true                # a repair counts only if the test passes afterwards
@@ -56,10 +56,16 @@ verify = true                # a repair counts only if the test passes afterward
 do = "restart-service"
 alerts = "1-2"
 
-[[monitor.recovery.action]]
-do = "reboot-server"
-alerts = "3"
+# Another action, which the credential must be allowed too (--actions restart-service,reboot-server):
+# [[monitor.recovery.action]]
+# do = "reboot-server"
+# alerts = "3"
 """
+
+
+def example(contact: str) -> str:
+    """A commented definition whose alerts go to ``contact``. Its credential is the one that the docs make."""
+    return _EXAMPLE.replace("@CONTACT@", contact)
 
 
 def choices(command: Sequence[str], seconds: float = 30) -> tuple[str, ...]:
@@ -189,10 +195,10 @@ def _recovery(form: Form, address: str) -> list[str]:
     return lines
 
 
-def interview(ask: Ask, say: Say, recovery: str = "imap4-recovery") -> str:
+def interview(ask: Ask, say: Say, recovery: str = "imap4-recovery", contact: str = "nagiosadmin") -> str:
     """The text of a definition, from answers in the order of ipMonitor's form.
 
-    ``ask`` gets a question and returns the answer; ``say`` shows a line.
+    ``ask`` gets a question and returns the answer; ``say`` shows a line; ``contact`` is proposed.
     """
     form = Form(ask, say, recovery)
     text = checks.text(64)
@@ -211,7 +217,7 @@ def interview(ask: Ask, say: Say, recovery: str = "imap4-recovery") -> str:
     lines.append(f"test_duration = {duration}")
     lines.append(f"failures_per_alert = {form.number('Accumulated failures per alert', 3, 1, 1000)}")
     lines.append(f"maximum_alerts = {form.number('Maximum alerts to send (0: no limit)', 3, 0, 1000)}")
-    contacts = form.value("Contacts, separated by commas", "admins", text).split(",")
+    contacts = form.value("Contacts, separated by commas", contact, text).split(",")
     lines.append(f"contacts = [{', '.join(_quoted(each.strip()) for each in contacts if each.strip())}]")
     lines += ["", "[monitor.delays]", *(f"{state} = {seconds}" for state, seconds in delays.items())]
     if mode != "none":

@@ -32,6 +32,12 @@ class Packaging:
     user: str = ""
     """Empty: the owner of the OMD site."""
     seen: str = ""
+    program: str = ""
+    """The engine itself, which verifies a configuration too."""
+    unit: str = ""
+    """systemd's unit; empty where something else starts it."""
+    contact: str = ""
+    """Whom the package's own example configuration knows; empty where it knows nobody."""
 
 
 PACKAGINGS = (
@@ -39,33 +45,40 @@ PACKAGINGS = (
         NAGIOS, "Debian, Ubuntu (nagios4)", "/etc/nagios4/nagios.cfg",
         "/var/lib/nagios4/rw/nagios.cmd", "/var/lib/nagios4/status.dat",
         "/var/lib/nagios4/objects.cache", "/var/lib/nagios4/rw/nagios.qh",
-        "nagios", "Debian 12 and 13",
+        "nagios", "Debian 12 and 13", "/usr/sbin/nagios4", "nagios4", "nagiosadmin",
     ),
     Packaging(
         NAGIOS, "RHEL and its kin (EPEL)", "/etc/nagios/nagios.cfg",
         "/var/spool/nagios/cmd/nagios.cmd", "/var/spool/nagios/status.dat",
         "/var/spool/nagios/objects.cache", "/var/spool/nagios/cmd/nagios.qh",
-        "nagios",
+        "nagios", "", "/usr/sbin/nagios", "nagios", "nagiosadmin",
     ),
     Packaging(
         NAGIOS, "built from source", "/usr/local/nagios/etc/nagios.cfg",
         "/usr/local/nagios/var/rw/nagios.cmd", "/usr/local/nagios/var/status.dat",
-        "/usr/local/nagios/var/objects.cache", "/usr/local/nagios/var/rw/nagios.qh", "nagios",
+        "/usr/local/nagios/var/objects.cache", "/usr/local/nagios/var/rw/nagios.qh",
+        "nagios", "", "/usr/local/nagios/bin/nagios", "nagios", "nagiosadmin",
     ),
     Packaging(
         NAEMON, "Naemon's own and Consol Labs' packages", "/etc/naemon/naemon.cfg",
         "/var/lib/naemon/naemon.cmd", "/var/lib/naemon/status.dat",
-        "/var/lib/naemon/objects.cache", "/var/lib/naemon/naemon.qh", "naemon",
+        "/var/lib/naemon/objects.cache", "/var/lib/naemon/naemon.qh",
+        "naemon", "", "/usr/bin/naemon", "naemon", "naemonadmin",
     ),
     Packaging(
         NAEMON, "OMD", "$OMD_ROOT/tmp/naemon/naemon.cfg",
         "$OMD_ROOT/tmp/run/naemon.cmd", "$OMD_ROOT/tmp/naemon/status.dat",
         "$OMD_ROOT/tmp/naemon/objects.cache", "$OMD_ROOT/tmp/run/naemon.qh",
+        program="$OMD_ROOT/bin/naemon",
     ),
     Packaging(
-        ICINGA2, "Debian, Ubuntu", "/etc/icinga2/icinga2.conf", user="nagios", seen="Debian 12 and 13"
+        ICINGA2, "Debian, Ubuntu", "/etc/icinga2/icinga2.conf", user="nagios", seen="Debian 12 and 13",
+        program="/usr/sbin/icinga2", unit="icinga2", contact="icingaadmin",
     ),
-    Packaging(ICINGA2, "RHEL and its kin", "/etc/icinga2/icinga2.conf", user="icinga"),
+    Packaging(
+        ICINGA2, "RHEL and its kin", "/etc/icinga2/icinga2.conf", user="icinga",
+        program="/usr/sbin/icinga2", unit="icinga2", contact="icingaadmin",
+    ),
 )  # fmt: skip
 
 
@@ -186,6 +199,22 @@ def _filled(packaging: Packaging, values: Mapping[str, str]) -> Packaging:
         for variable, meant in values.items():
             filled[name] = filled[name].replace(variable, meant) if isinstance(value, str) else value
     return Packaging(**filled)
+
+
+def here() -> tuple[Packaging, ...]:
+    """The packagings whose main file is on this machine; two that differ in the user alone are both told."""
+    engines = (NAGIOS, NAEMON, ICINGA2)
+    return tuple(each for name in engines for each in packagings(name) if os.path.exists(each.main_file))
+
+
+def contact_of(engine: str | None) -> str:
+    """Somebody whom the example configuration of an engine knows.
+
+    Args:
+        engine: None is the first that is on this machine, else Nagios.
+    """
+    found = tuple(packagings(engine)) if engine else here() or tuple(packagings(NAGIOS))
+    return next((each.contact for each in found if each.contact), "nagiosadmin")
 
 
 def packaging_of(engine: str, main_file: str | None) -> Packaging:

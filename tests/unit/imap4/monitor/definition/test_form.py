@@ -6,7 +6,9 @@ import textwrap
 from dataclasses import replace
 from pathlib import Path
 
-from imap4.monitor.definition.form import EXAMPLE
+import pytest
+
+from imap4.monitor.definition.form import example
 from imap4.monitor.definition.reader import parse
 from imap4.monitor.model import Action, AlertRange, Recovery
 from tests.unit.imap4.monitor.conftest import Run
@@ -71,9 +73,18 @@ def test_the_example_is_valid_and_never_overwrites_a_file(imap4_monitor: Run, tm
     assert imap4_monitor("validate", "mine.toml").returncode == 0
 
 
+@pytest.mark.parametrize(
+    ("engine", "contact"), [("nagios", "nagiosadmin"), ("naemon", "naemonadmin"), ("icinga2", "icingaadmin")]
+)
+def test_the_example_names_whom_a_stock_engine_knows(imap4_monitor: Run, engine: str, contact: str) -> None:
+    text = imap4_monitor("new", "--engine", engine).stdout
+    (monitor,) = parse(text, "example").monitors
+    assert [each.name for each in monitor.contacts] == [contact]
+
+
 def test_the_port_that_the_example_leaves_out_is_valid_too() -> None:
-    (plain,) = parse(EXAMPLE, "example").monitors
-    (other,) = parse(EXAMPLE.replace("# port = 2222", "port = 2222"), "example").monitors
+    (plain,) = parse(example("anna"), "example").monitors
+    (other,) = parse(example("anna").replace("# port = 2222", "port = 2222"), "example").monitors
     assert plain.recovery.port is None
     assert other == replace(plain, recovery=replace(plain.recovery, port=2222))
 

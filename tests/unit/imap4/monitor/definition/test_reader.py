@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imap4.monitor.definition.checks import Mistake
-from imap4.monitor.definition.form import EXAMPLE
+from imap4.monitor.definition.form import example
 from imap4.monitor.definition.line_numbers import lines_of
 from imap4.monitor.definition.reader import DefinitionError, parse
 from imap4.monitor.model import Action, AlertRange, Contact, Monitor, Recovery, Tls
@@ -102,7 +102,7 @@ def test_every_mistake_is_told_at_once_with_line_monitor_and_field(
 
 
 def test_a_good_file_is_said_to_be_good(imap4_monitor: Run, write: Callable[[str], str]) -> None:
-    ended = imap4_monitor("validate", write(EXAMPLE))
+    ended = imap4_monitor("validate", write(example("anna")))
     assert (ended.stdout, ended.stderr, ended.returncode) == (
         "monitors.toml: 1 monitor, no mistakes\n",
         "",
