@@ -8,10 +8,10 @@ export PYTHON
 DEBIAN_PACKAGES := dovecot-imapd mailutils-imap4d dnsmasq-base iproute2 nftables openssl \
 	openssh-client sudo debootstrap systemd-container util-linux busybox zsh fish samba samba-common-bin \
 	nagios4-core nagios4-cgi icinga2-bin chromium \
-	icingaweb2-module-director icingacli postgresql php-pgsql \
+	icingaweb2-module-director icingacli postgresql php-pgsql groff-base man-db \
 	wine gcc-mingw-w64-x86-64
 
-.PHONY: demo demo-nagios demo-recovery unit test test-kerberos lint check-install pyz completion bench bench-recovery bench-reports soak docs clean
+.PHONY: demo demo-nagios demo-recovery unit test test-kerberos lint check-install pyz completion man bench bench-recovery bench-reports soak docs clean
 
 # The first stamp is what a user needs, the second adds what a developer needs.
 $(VENV)/.run: setup.cfg pyproject.toml
@@ -65,6 +65,10 @@ pyz:
 completion: $(VENV)/.dev
 	@$(BIN)/python tools/completion.py build/completion
 	@echo "build/completion has a folder for each of bash, zsh and fish: see contrib/README.md"
+
+man: $(VENV)/.dev
+	@$(BIN)/python tools/manpages.py build/man
+	@echo "build/man has a page for each command: man -l build/man/imap4-recovery.1"
 
 docs: $(VENV)/.dev
 	$(BIN)/python tools/verdicts.py

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
 
-from imap4 import __version__
+from imap4 import VERSION
 from imap4.arguments import show_examples
 from imap4.children import count_exit_codes
 from recovery.commands import actions, credentials, history, machines, pauses, rehearse
@@ -40,7 +40,7 @@ docs/recovery.md tells how to set it up on a real network; docs/threat-model.md 
 def make_parser() -> Parser:
     """The parser of all commands; each sets ``run``, a function of the options and the machines."""
     parser = Parser(prog="imap4-recovery", description=_ABOUT, epilog=_ENDING)
-    parser.add_argument("--version", action="version", version=f"imap4-recovery {__version__}")
+    parser.add_argument("--version", action="version", version=f"imap4-recovery {VERSION}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
     for module in (actions, pauses, rehearse, machines, credentials, history):
         module.add_parser(commands)

@@ -17,10 +17,34 @@ import shtab
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
+from imap4.arguments import Parser  # noqa: E402
 from imap4.check.options import _parser as check  # noqa: E402 - the checkout is not installed
 from imap4.monitor.options import make_parser as monitor  # noqa: E402
-from imap4.worker.cli import _parser as worker  # noqa: E402
+from imap4.worker.cli import _parser as worker_parser  # noqa: E402
+from imap4.worker.sweep.cli import _parser as sweep_parser  # noqa: E402
 from recovery.cli import make_parser as recovery  # noqa: E402
+
+
+def worker() -> Parser:
+    """The worker with its commands as commands: the sweep is a program of its own behind the same name."""
+    parser = _without_command()
+    commands = parser.add_subparsers(metavar="COMMAND", parser_class=Parser)
+    for name, of in (("run", _without_command), ("status", _without_command), ("sweep", sweep_parser)):
+        commands.add_parser(name, help=f"imap4-worker {name}")  # shtab hides what has no help
+        commands.choices[name] = child = of()
+        child.prog = f"imap4-worker {name}"
+    return parser
+
+
+def _without_command() -> Parser:
+    parser = worker_parser()
+    command = next(action for action in parser._actions if action.dest == "command")
+    parser._actions.remove(command)
+    for group in parser._action_groups:
+        if command in group._group_actions:
+            group._group_actions.remove(command)
+    return parser
+
 
 PROGRAMS: dict[str, Callable[[], argparse.ArgumentParser]] = {
     "check_imap4": check,
@@ -44,13 +68,10 @@ def complete(program: str, shell: str) -> str:
     """The file for one program and shell."""
     parser = PROGRAMS[program]()
     for action in _actions(parser):
-        if action.metavar in ("FILE", "PATH"):
+        if action.metavar in ("FILE", "PATH", "DEFINITIONS"):
             action.complete = shtab.FILE  # type: ignore[attr-defined]
         elif action.metavar in ("DIR", "FOLDER"):
             action.complete = shtab.DIRECTORY  # type: ignore[attr-defined]
-        elif program == "imap4-worker" and action.dest == "command":
-            # A program of its own behind the same name: see imap4/worker.
-            action.choices = (*(action.choices or ()), "sweep")
     return str(shtab.complete(parser, shell=shell))
 
 

@@ -23,6 +23,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from imap4 import __version__  # noqa: E402 - the checkout is not installed
+from tools.commit import commit_of, write_commit  # noqa: E402
 
 # The shell's part of the file; Python finds the archive behind it from the file's end.
 _HEAD = """#!/bin/sh
@@ -61,6 +62,7 @@ def build(output: Path) -> None:
         inside = Path(folder)
         shutil.copy(ROOT / "check_imap4.py", inside)
         shutil.copytree(ROOT / "imap4", inside / "imap4", ignore=_left_out)
+        write_commit(inside / "imap4" / "__init__.py", commit_of(ROOT))
         for name in ("nagiosplugin", "idna"):
             _add_package(name, inside)
         (inside / "__main__.py").write_text(_start())

@@ -9,7 +9,7 @@ import socket
 from collections.abc import Sequence
 from typing import Any, NamedTuple, NoReturn
 
-from imap4 import __version__
+from imap4 import VERSION
 from imap4.arguments import Parser, show_examples
 from imap4.check import values
 from imap4.hostnames import family_of
@@ -158,7 +158,7 @@ class _Help(argparse.Action):
 
 class _Version(argparse.Action):
     def __call__(self, *_: Any) -> NoReturn:
-        raise HelpWanted(f"check_imap4 {__version__}\n")
+        raise HelpWanted(f"check_imap4 {VERSION}\n")
 
 
 _EXAMPLES = {

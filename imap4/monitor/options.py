@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from imap4 import __version__
+from imap4 import VERSION
 from imap4.arguments import Parser, duration, show_examples, whole
 from imap4.monitor.examples import EXAMPLES
 from imap4.monitor.records import commands as records
@@ -126,7 +126,7 @@ def make_parser() -> Parser:
         prog="imap4-monitor",
         description="IMAP4 monitors described once, for Nagios Core, Naemon and Icinga 2.",
     )
-    parser.add_argument("--version", action="version", version=f"imap4-monitor {__version__}")
+    parser.add_argument("--version", action="version", version=f"imap4-monitor {VERSION}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
 
     sub = commands.add_parser("validate", help="tell every mistake in definition files")

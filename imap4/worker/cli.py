@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from imap4 import __version__
+from imap4 import VERSION
 from imap4.arguments import Parser, duration, show_examples, whole
 from imap4.children import count_exit_codes
 from imap4.packages import missing
@@ -94,7 +94,7 @@ def _parser() -> Parser:
     )
     add = parser.add_argument
     add("command", nargs="?", choices=("run", "status"), default="run")
-    add("--version", action="version", version=f"imap4-worker {__version__}")
+    add("--version", action="version", version=f"imap4-worker {VERSION}")
     add("--core", metavar="PATH", help="the core's query handler socket (query_socket in its main file)")
     add(
         "--register",

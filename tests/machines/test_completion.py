@@ -48,6 +48,9 @@ def completed(folder: Path, *words: str) -> list[str]:
         (("imap4-recovery", "credentials", "te"), ["test"]),
         (("imap4-recovery", "history", "list", "--st"), ["--state-folder"]),
         (("imap4-worker", "s"), ["status", "sweep"]),
+        (("imap4-worker", "sweep", "--on"), ["--once"]),
+        (("imap4-worker", "status", "--js"), ["--json"]),
+        (("imap4-worker", "--wor"), ["--workers"]),
         (("check_imap4", "--logout", "w"), ["warning"]),
     ],
 )

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from imap4 import __version__
+from imap4 import VERSION
 from imap4.monitor.findings import Finding
 
 PLUGIN_FOLDERS = ("/usr/lib/nagios/plugins", "/usr/lib64/nagios/plugins", "/usr/lib/monitoring-plugins")
@@ -127,11 +127,11 @@ def examine(option: str, name: str, path: str, user: str) -> Finding:
     if why:
         return Finding(False, f"{path} cannot be run: {why}", f"it is {name}, which the engine runs", remedy)
     said = _version(path, account)
-    title = f"{path} is {name} {__version__}"
-    if said == f"{name} {__version__}":
+    title = f"{path} is {name} {VERSION}"
+    if said == f"{name} {VERSION}":
         whose = f", and {user} can run it" if account else ""
         return Finding(True, title + whose)
-    return Finding(False, f"{path} is not {name} {__version__}", f"it says: {said}", remedy)
+    return Finding(False, f"{path} is not {name} {VERSION}", f"it says: {said}", remedy)
 
 
 def _version(path: str, account: pwd.struct_passwd | None) -> str:

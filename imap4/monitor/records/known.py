@@ -12,7 +12,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from imap4 import __version__
+from imap4 import VERSION
 from imap4.folders import replace_file
 from imap4.monitor.model import AlertRange, Contact, Definition, Monitor
 from imap4.monitor.states import Delays, Rules
@@ -27,7 +27,7 @@ def key_of(path: str) -> str | None:
         data = Path(path).read_bytes()
     except OSError:
         return None
-    return hashlib.sha256(f"{__version__}\0{Path(path).resolve()}\0".encode() + data).hexdigest()
+    return hashlib.sha256(f"{VERSION}\0{Path(path).resolve()}\0".encode() + data).hexdigest()
 
 
 def recall(store: Path, key: str) -> tuple[Monitor, ...] | None:

@@ -31,14 +31,14 @@ def title(report: Report) -> str:
 
 def head(report: Report) -> list[tuple[str, str]]:
     """What a reader must know before the numbers."""
-    from imap4 import __version__
+    from imap4 import VERSION
 
     period = report.wish.period
     zone = period.zone
     begin, end = (f"{at(each, zone):%Y-%m-%d %H:%M}" for each in (period.begin, period.end))
     return [
         ("Period", f"{begin} to {end}, {zone}"),
-        ("Made", f"{at(report.made, zone):%Y-%m-%d %H:%M} by imap4-monitor {__version__}"),
+        ("Made", f"{at(report.made, zone):%Y-%m-%d %H:%M} by imap4-monitor {VERSION}"),
         ("From", f"{counted(report.tests, 'test')} of {counted(len(report.subjects), 'monitor')}"),
         ("Coverage", percent(report.shares.coverage)),
     ]
