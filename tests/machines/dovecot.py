@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import getpass
 import grp
 import os
 import secrets
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,6 +40,7 @@ service imap-login {
 }
 """
 
+# What both of Dovecot's languages say alike.
 _CONFIGURATION = """
 protocols = imap
 listen = 127.0.0.1, ::1
@@ -45,9 +48,6 @@ base_dir = {folder}/run
 state_dir = {folder}/run
 log_path = {folder}/log
 login_greeting = Ready.
-mail_location = maildir:{folder}/mail/%n
-ssl_cert = <{folder}/server.pem
-ssl_key = <{folder}/server.key
 ssl = {ssl}
 auth_mechanisms = plain
 auth_failure_delay = 0
@@ -56,14 +56,6 @@ service anvil {{
   unix_listener anvil-auth-penalty {{
     mode = 0
   }}
-}}
-passdb {{
-  driver = passwd-file
-  args = scheme=PLAIN {folder}/users
-}}
-userdb {{
-  driver = static
-  args = uid={uid} gid={gid} home={folder}/mail/%n
 }}
 service imap-login {{
   inet_listener imap {{
@@ -75,6 +67,44 @@ service imap-login {{
   }}
   unix_listener {folder}/imap {{
     mode = 0666
+  }}
+}}
+"""
+
+# Dovecot 2.3 (Debian 12).
+_IN_2_3 = """
+mail_location = maildir:{folder}/mail/%n
+ssl_cert = <{folder}/server.pem
+ssl_key = <{folder}/server.key
+passdb {{
+  driver = passwd-file
+  args = scheme=PLAIN {folder}/users
+}}
+userdb {{
+  driver = static
+  args = uid={uid} gid={gid} home={folder}/mail/%n
+}}
+"""
+
+# Dovecot 2.4 (Debian 13): other words for mail, certificates and users. The version must come first.
+_FIRST_IN_2_4 = """
+dovecot_config_version = 2.4.0
+dovecot_storage_version = 2.4.0
+"""
+_IN_2_4 = """
+mail_driver = maildir
+mail_path = {folder}/mail/%{{user | username}}
+ssl_server_cert_file = {folder}/server.pem
+ssl_server_key_file = {folder}/server.key
+passdb passwd-file {{
+  default_password_scheme = PLAIN
+  passwd_file_path = {folder}/users
+}}
+userdb static {{
+  fields {{
+    uid = {uid}
+    gid = {gid}
+    home = {folder}/mail/%{{user | username}}
   }}
 }}
 """
@@ -100,7 +130,7 @@ def dovecot(ssl_mode: str = "yes", more: str = "", users: str = "") -> Iterator[
 
     Args:
         ssl_mode: its ``ssl`` setting.
-        more: further configuration.
+        more: further configuration, in the words of 2.3.
         users: further lines of its file of users.
     """
     # Not pytest's folder: its path is too long for the sockets, and not open to Dovecot's users.
@@ -114,8 +144,7 @@ def dovecot(ssl_mode: str = "yes", more: str = "", users: str = "") -> Iterator[
         port, tls_port = free_port(), free_port()
         configuration = folder / "dovecot.conf"
         configuration.write_text(
-            _privileges()
-            + _CONFIGURATION.format(
+            _language(
                 folder=folder,
                 ssl=ssl_mode,
                 # Dovecot refuses to open mail as root.
@@ -124,15 +153,30 @@ def dovecot(ssl_mode: str = "yes", more: str = "", users: str = "") -> Iterator[
                 port=port,
                 tls_port=tls_port,
             )
-            + more
+            + (more.replace("service_count =", "restart_request_count =") if newer() else more)
         )
         process = start([DOVECOT, "-F", "-c", str(configuration)], folder / "stderr")
         try:
-            wait_for_server(process, "127.0.0.1", port, folder / "log")
+            # It writes to its log only once it has read its configuration.
+            wait_for_server(process, "127.0.0.1", port, folder / "stderr")
             ca_file = str(folder / "ca.pem")
             yield Dovecot(port, tls_port, str(folder / "imap"), ca_file, password, folder / "log")
         finally:
             stop(process)
+
+
+@functools.cache
+def newer() -> bool:
+    """Whether the Dovecot that is installed is 2.4 or newer: another language, and other words in its log."""
+    said = subprocess.run([DOVECOT, "--version"], capture_output=True, text=True, check=True).stdout
+    major, minor = said.split(".")[:2]
+    return (int(major), int(minor)) >= (2, 4)
+
+
+def _language(**values: object) -> str:
+    """The configuration in the language of the Dovecot that is installed, before a test's own lines."""
+    text = _CONFIGURATION + (_IN_2_4 if newer() else _IN_2_3)
+    return (_FIRST_IN_2_4 if newer() else "") + _privileges() + text.format(**values)
 
 
 def _privileges() -> str:

@@ -64,7 +64,8 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 
     def ended() -> bool:
         # Again and again: a server that has only just begun to start loses a signal.
-        os.killpg(process.pid, signal.SIGTERM)
+        with contextlib.suppress(ProcessLookupError):  # it ended by itself, and was seen to
+            os.killpg(process.pid, signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(0.2)
         return process.poll() is not None

@@ -197,7 +197,12 @@ def test_rsa_key_exchange_and_small_keys_can_be_tested(root: Issued, tmp_path: P
     context.load_cert_chain(write_with_key(tmp_path / "server.pem", leaf))
     trust = ("--ca-file", write(tmp_path / "ca", root))
     refused, taken = check(context, *trust), check(context, *trust, "--tls-security-level", "0", "-v")
-    assert (refused.code, refused.line.rpartition(" ")[2]) == (2, "[tls.handshake]")
+    # OpenSSL 3.0 has no cipher in common with that server at level 2; 3.5 has, and then refuses the key.
+    refusals = (
+        judged(2, "the server refuses the TLS handshake (version, cipher, certificate?) [tls.handshake]")[:2],
+        judged(2, "certificate not trusted: EE certificate key too weak [tls.untrusted]")[:2],
+    )
+    assert refused[:2] == refusals[ssl.OPENSSL_VERSION_INFO >= (3, 5)]
     assert taken[:3] == judged(0, "greeting in T s, logged out", PASSED)
     assert "\nTLS: TLSv1.2, AES128-SHA, " in taken.output
 
