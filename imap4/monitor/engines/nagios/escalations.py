@@ -2,12 +2,14 @@
 
 The number of a service's notification is where our count is kept. The core adds one before it sends a
 notification, ``imap4-monitor pace`` corrects the number after every failing test, and each number means
-one thing, whatever the core was kept from sending before. With N failures per alert:
+one thing, whatever the core was kept from sending before:
 
-- 1 to N-1: failing tests before the first alert, to nobody. N is the first alert: so far the core counts
-  by itself.
-- alert a is number N + 4(a-1). After it the number rests one above; a failing test that is no alert has
-  the next one, and goes to nobody. Before the test that is to be the next alert it rests one below that.
+- Below BASE the core has counted by itself: the first failing test, and all where event handlers are off.
+  With N failures per alert, alert a is number N*a; the others go to nobody.
+- From BASE on it was set. What a number means does not depend on N or on how many alerts there may be, so
+  both can be changed in an outage: alert a is number BASE + 4a. After it the number rests one above; a
+  failing test that is no alert has the next one, and goes to nobody. Before the test that is to be the next
+  alert it rests one below that.
 - A recovery's number is one lower than the last of a problem since Nagios 4.5.7, and the same before it
   and in Naemon. Both are in the same band, because of the rests.
 - From FAR on, a recovery is nobody's: Nagios since 4.5.7 still has to send one of an outage that nobody
@@ -19,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from imap4.monitor.model import Contact, Monitor
 
@@ -26,6 +29,8 @@ SILENCE = "imap4-silence"
 """The contact whose command is ``/bin/true``: an engine counts only what somebody gets."""
 STEP = 4
 """Numbers from one alert to the next."""
+BASE = 100_000
+"""From here on the handler has set the number; below, the core has counted by itself."""
 FAR = 1_000_000
 """From here on a recovery is nobody's."""
 Members = tuple[str, ...]
@@ -43,14 +48,21 @@ class Band:
     groups: Members
 
 
-def number_of(alert: int, failures_per_alert: int) -> int:
-    """The number of the notification that is alert ``alert`` (from 1)."""
-    return failures_per_alert + STEP * (alert - 1)
+def number_of(alert: int) -> int:
+    """The number of the notification that is alert ``alert``; for 0, that before all alerts."""
+    return BASE + STEP * alert
 
 
 def alerts_by(number: int, failures_per_alert: int) -> int:
     """How many alerts were sent when the last notification had ``number``."""
-    return 0 if number < failures_per_alert else (number - failures_per_alert) // STEP + 1
+    return number // failures_per_alert if number < BASE else (number - BASE) // STEP
+
+
+def is_alert(number: int, failures_per_alert: int) -> bool:
+    """Whether the notification with this number is an alert."""
+    if number < BASE:
+        return number > 0 and number % failures_per_alert == 0
+    return number > BASE and (number - BASE) % STEP == 0
 
 
 def wrap_at(monitor: Monitor) -> int:
@@ -102,17 +114,29 @@ def notified(monitor: Monitor, own: Sequence[str]) -> tuple[Band, ...]:
         """Those who were told when ``by`` alerts were sent."""
         return _split(each for each in monitor.contacts if each.alerts.first <= by)
 
+    def at(alert: int) -> tuple[Members, Members]:
+        """Those whom this alert concerns, and its repairs."""
+        told: list[Contact | str] = [each for each in monitor.contacts if alert in each.alerts]
+        return _split([*told, *(name for name, action in actions if alert in action.alerts)])
+
+    own_count = [failures * alert for alert in range(1, most + 1) if failures * alert < BASE]
+    # From 0: what is acknowledged before the first test was counted, and a core that counts from below. A
+    # core that takes one off has no other number than 0 for the recovery after one failing test.
     problems, recoveries = [], []
     if failures > 1:
-        # From 0: what is acknowledged before the first test was counted, and a core that counts from below.
         problems.append(Band(0, failures - 1, "w,u,c", (SILENCE,), ()))
         recoveries.append(Band(0, failures - 1, "r", (SILENCE,), ()))
+    for alert, (first, following) in enumerate(pairwise([*own_count, BASE]), 1):
+        problems.append(Band(first, first, "w,u,c", *at(alert)))
+        if first + 1 < following:
+            problems.append(Band(first + 1, following - 1, "w,u,c", (SILENCE,), ()))
+        recoveries.append(Band(0 if first == 1 else first, following - 1, "r", *people(alert)))
+    problems.append(Band(BASE, BASE + STEP - 1, "w,u,c", (SILENCE,), ()))
+    recoveries.append(Band(BASE, BASE + STEP - 1, "r", (SILENCE,), ()))
     for alert in range(1, most + 1):
-        first = number_of(alert, failures)
-        told: list[Contact | str] = [each for each in monitor.contacts if alert in each.alerts]
-        told += [name for name, action in actions if alert in action.alerts]
+        first = number_of(alert)
         last = alert == most
-        problems.append(Band(first, first, "w,u,c", *_split(told)))
+        problems.append(Band(first, first, "w,u,c", *at(alert)))
         problems.append(Band(first + 1, first + 1, "w,u,c", *people(alert)))
         problems.append(Band(first + 2, 0 if last else first + 2, "w,u,c", (SILENCE,), ()))
         if not last:

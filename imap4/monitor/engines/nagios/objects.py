@@ -19,7 +19,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 
 from imap4.monitor.engines.command_lines import Programs, recorded_arguments, recovery_arguments, slugs
-from imap4.monitor.engines.nagios.escalations import SILENCE, STEP, Band, notified, wrap_at
+from imap4.monitor.engines.nagios.escalations import BASE, SILENCE, STEP, Band, notified, wrap_at
 from imap4.monitor.engines.rendered_files import header
 from imap4.monitor.model import Action, Definition, Monitor
 
@@ -55,6 +55,7 @@ _PACED = {
     "host-state": "HOSTSTATE",
     "host-state-type": "HOSTSTATETYPE",
     "count": "_SERVICEIMAP4_COUNT",
+    "retention": "RETENTIONDATAFILE",
 }
 # What the repairs are told, by the macros' names. None of these, nor of the above, can have a quote in it
 # while illegal_macro_output_chars has (imap4-monitor doctor looks).
@@ -135,7 +136,8 @@ def _repair(monitor: Monitor, action: Action, programs: Programs) -> str:
     """The command line of a repair. The shell computes the alert's number from the notification's."""
     told = " ".join(f"NAGIOS_{name}='${name}$'" for name in _TOLD)
     failures = monitor.rules.failures_per_alert
-    alert = f"NAGIOS_ALERT=$$(( ($SERVICENOTIFICATIONNUMBER$ - {failures}) / {STEP} + 1 ))"
+    number = "$SERVICENOTIFICATIONNUMBER$"
+    alert = f"NAGIOS_ALERT=$$(( {number} < {BASE} ? {number} / {failures} : ({number} - {BASE}) / {STEP} ))"
     return f"{told} {alert} exec {command_line(recovery_arguments(monitor, action, programs, 'nagios'))}"
 
 

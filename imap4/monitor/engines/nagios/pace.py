@@ -10,12 +10,15 @@ override the engine's intervals, but also an administrator who has switched the 
 used only at the recovery and, where Up's delay is the shorter one, at the first failing test: there the
 engine's interval is still another state's.
 
-The handler is also who counts (``counted``): it sets the number that the next notification builds on.
+The handler is also who counts (``counted``): it sets the number that the next notification builds on. A core
+that is killed has lost what it has not saved, and would count and repair anew; so the handler asks it to save
+(``saves``).
 """
 
 from __future__ import annotations
 
 import math
+import os
 import re
 import sys
 import time
@@ -25,7 +28,7 @@ from dataclasses import dataclass
 from imap4.arguments import Parser
 from imap4.deadline import Deadline
 from imap4.monitor.engines.nagios.command_file import Command, CommandFileError, send
-from imap4.monitor.engines.nagios.escalations import FAR, STEP, alerts_by, number_of
+from imap4.monitor.engines.nagios.escalations import BASE, FAR, STEP, alerts_by, is_alert, number_of
 from imap4.monitor.states import Delays, Rules
 
 VARIABLE = "IMAP4_COUNT"
@@ -33,6 +36,8 @@ VARIABLE = "IMAP4_COUNT"
 FORCED = 2
 """The option of SEND_CUSTOM_SVC_NOTIFICATION by which it is sent in a downtime, too."""
 LATE = "RECOVERY: the service is up again"
+SAVE_AFTER = 10.0
+"""Seconds that an engine is left alone after it has saved what it retains; one more for each megabyte."""
 # Engines kill a handler after 30 seconds, and nothing is gained by a delay that comes late.
 SECONDS = 10.0
 
@@ -111,26 +116,25 @@ def counted(rules: Rules, told: Told, before: Count, wrap: int) -> tuple[Count, 
     """
     per_alert = rules.failures_per_alert
     same = before.problem == told.problem != ""
-    # What the last outage left to the core is still there, unless it was sent since: only this test can
-    # have added to it.
-    left = before.left and told.number > 1
-    alerts = alerts_by(told.number, per_alert)
+    # A number that was set is there in a new problem where the core has not sent the last one's recovery yet:
+    # only this test can have added to it.
+    left = not same and (told.number >= BASE or (before.left and told.number > 1))
+    alerts = 0 if left else alerts_by(told.number, per_alert)
+    # Fewer may be allowed than were sent: then all that there may be were sent.
+    most = rules.maximum_alerts or wrap
+    alerts = min(alerts, most) if most else alerts
     if same:
         failures, since = before.failures + 1, before.since
     elif left:
-        failures, since, alerts = 1, 0, 0
+        failures, since = 1, 0
     else:
         # A new problem, or one whose first tests were not handled: then the core has counted.
-        failures, since = max(1, min(told.number, per_alert)), 0
-    if alerts and told.number == number_of(alerts, per_alert):
+        failures, since = max(1, told.number), alerts * per_alert
+    if alerts and is_alert(told.number, per_alert):
         since = failures
     soon = rules.due(failures + 1, since, alerts)
-    if not alerts:
-        rest = min(failures, per_alert - 1)
-    elif soon:
-        rest = number_of(min(alerts, wrap - 1) if wrap else alerts, per_alert) + STEP - 1
-    else:
-        rest = number_of(alerts, per_alert) + 1
+    resting = min(alerts, wrap - 1) if wrap and soon else alerts
+    rest = number_of(resting) + (STEP - 1 if soon else 1)
     sent = told.number != (before.rest if same else 0) and not left
     noticed = (same and before.noticed) or sent
     return Count(told.problem or "0", failures, since, rest, noticed, told.notice), alerts
@@ -194,7 +198,7 @@ def _recovered(rules: Rules, told: Told, before: Count, now: float, interval: in
         found.append(("SET_SVC_NOTIFICATION_NUMBER", *name, FAR + 1))
     elif not left:
         if unsent and alerts:
-            found.append(("SET_SVC_NOTIFICATION_NUMBER", *name, number_of(alerts, per_alert) + 1))
+            found.append(("SET_SVC_NOTIFICATION_NUMBER", *name, number_of(alerts) + 1))
             # A downtime stops custom notifications too, unless they are forced.
             option = FORCED if told.downtime else 0
             found.append(("SEND_CUSTOM_SVC_NOTIFICATION", *name, option, "imap4-monitor", LATE))
@@ -204,6 +208,29 @@ def _recovered(rules: Rules, told: Told, before: Count, now: float, interval: in
         found.append(("CHANGE_NORMAL_SVC_CHECK_INTERVAL", *name, interval))
     found.append(("SCHEDULE_FORCED_SVC_CHECK", *name, round(now + rules.delays.up)))
     return found
+
+
+def saves(rules: Rules, told: Told, before: Count, path: str, now: float) -> bool:
+    """Whether the engine is to save what it retains, so that one that is killed does not count anew.
+
+    Not where nothing depends on it any more: all alerts were sent before this test, or all was well. Not soon
+    after the last time either, or a large installation in which much fails at once would do nothing else.
+
+    Args:
+        path: the file that the engine saves to; empty: not known, and nothing is asked for.
+        now: seconds since the epoch.
+    """
+    sent = alerts_by(before.rest, rules.failures_per_alert) if before.problem else 0
+    lost = not told.ok and before.problem == told.problem and 0 < rules.maximum_alerts <= sent
+    if not path or lost or (told.ok and not before.problem):
+        return False
+    try:
+        seen = os.stat(path)
+    except OSError:
+        return True
+    age = now - seen.st_mtime
+    # A file from the future is of a clock that was set back.
+    return age < 0 or age >= SAVE_AFTER + seen.st_size / 1e6
 
 
 def _parser() -> Parser:
@@ -241,6 +268,7 @@ def _parser() -> Parser:
     parser.add_argument("--host-state", required=True, metavar="STATE", help="$HOSTSTATE$")
     parser.add_argument("--host-state-type", required=True, metavar="TYPE", help="$HOSTSTATETYPE$")
     parser.add_argument("--count", required=True, metavar="TEXT", help=f"$_SERVICE{VARIABLE}$")
+    parser.add_argument("--retention", default="", metavar="PATH", help="$RETENTIONDATAFILE$")
     return parser
 
 
@@ -271,6 +299,9 @@ def main(arguments: Sequence[str]) -> int:
     before = Count.read(given.count)
     length = max(1, given.interval_length)
     wanted = commands(rules, told, before, now, duration=given.duration, wrap=given.wrap, length=length)
+    if saves(rules, told, before, given.retention, now):
+        # After all others, for they are done in this order.
+        wanted.append(("SAVE_STATE_INFORMATION",))
     try:
         send(given.command_file, wanted, Deadline(SECONDS))
     except CommandFileError as error:

@@ -47,6 +47,11 @@ class Core:
     up: bool = True
     tests: int = -1
 
+    def changed(self, monitor: Monitor) -> None:
+        """The core starts again with another definition; it has retained the rest."""
+        self.monitor = monitor
+        self.__post_init__()
+
     def __post_init__(self) -> None:
         actions = [f"repair {number}" for number, _ in enumerate(self.monitor.recovery.actions)]
         self.bands = notified(self.monitor, actions)

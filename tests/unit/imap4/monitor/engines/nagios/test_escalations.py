@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from imap4.monitor.engines.command_lines import Programs
-from imap4.monitor.engines.nagios.escalations import alerts_by, number_of
+from imap4.monitor.engines.nagios.escalations import alerts_by, is_alert, number_of
 from imap4.monitor.engines.nagios.objects import render
 from imap4.monitor.model import Action, AlertRange, Contact, Definition, Monitor, Recovery
 from imap4.monitor.states import Delays, Position, Rules, advance
@@ -134,19 +136,50 @@ def test_without_event_handlers_an_outage_is_still_told_and_never_without_end(
     for _ in range(failures):
         core.test(False)
     repairs = [who for _, who, _ in core.sent if who.startswith("repair")]
-    first = [test for test, who, _ in core.sent if who == "admins"]
-    assert first[:1] == ([failures_per_alert - 1] if failures >= failures_per_alert else [])
-    assert len(repairs) == len([alert for alert in range(1, maximum + 1) if _at(alert, rules) <= failures])
-    assert len(first) <= 3 * maximum
+    told = [test for test, who, _ in core.sent if who == "admins"]
+    due = [alert * failures_per_alert - 1 for alert in range(1, maximum + 1)]
+    assert told == [test for test in due if test < failures]
+    assert len(repairs) == len(told)
 
 
-def _at(alert: int, rules: Rules) -> int:
-    return number_of(alert, rules.failures_per_alert)
+@given(
+    st.integers(1, 5), st.integers(1, 5), st.integers(0, 4), st.integers(0, 4), st.integers(1, 20),
+    st.integers(0, 12), st.booleans(),
+)  # fmt: skip
+def test_n_and_m_may_be_changed_in_an_outage(
+    before: int, after: int, most: int, most_after: int, failures: int, more: int, newer: bool
+) -> None:
+    """No alert is left out or comes twice, and no recovery goes to somebody who was told of nothing."""
+    core = Core(monitor(Rules(Delays(), before, most)), newer)
+    for passed in (True, *[False] * failures):
+        core.test(passed)
+    changed = monitor(Rules(Delays(), after, most_after))
+    # A definition with a range that no alert reaches is refused.
+    known = tuple(each for each in CONTACTS if not most_after or each.alerts.first <= most_after)
+    core.changed(replace(changed, contacts=known))
+    for passed in (*[False] * more, True, True):
+        core.test(passed)
+    told = {who for _, who, kind in core.sent if kind == "PROBLEM"} & {each.name for each in known}
+    recovered = Counter(who for _, who, kind in core.sent if kind == "RECOVERY")
+    assert recovered == dict.fromkeys(told, 1)
+    # The first repair is alert 1's and 2's, the second one all that follow.
+    repairs = [who for _, who, _ in core.sent if who.startswith("repair")]
+    assert repairs == sorted(repairs)
+    assert repairs.count("repair 0") <= 2
+    admins = [test for test, who, kind in core.sent if who == "admins" and kind == "PROBLEM"]
+    assert all(later - earlier >= min(before, after) for earlier, later in pairwise(admins))
+    # What was about to come by the old rules may come; after it the new ones hold.
+    enough = failures // before + (more >= 2 * after)
+    allowed = min(most or 99, failures // before) + max(0, more)
+    assert min(enough, most or 99, most_after or 99) <= len(admins) <= allowed
 
 
 @pytest.mark.parametrize("failures_per_alert", [1, 2, 5])
 def test_numbers_and_alerts_are_each_others_inverse(failures_per_alert: int) -> None:
     for alert in range(1, 9):
-        number = number_of(alert, failures_per_alert)
-        assert alerts_by(number, failures_per_alert) == alert
-        assert alerts_by(number - 1, failures_per_alert) == alert - 1
+        for number in (number_of(alert), alert * failures_per_alert):
+            assert alerts_by(number, failures_per_alert) == alert
+            assert alerts_by(number - 1, failures_per_alert) == alert - 1
+            assert is_alert(number, failures_per_alert)
+    assert not is_alert(number_of(0), failures_per_alert)
+    assert not is_alert(number_of(1) + 1, failures_per_alert)

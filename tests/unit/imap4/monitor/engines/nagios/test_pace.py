@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from imap4.deadline import Deadline
 from imap4.monitor.engines.nagios.command_file import CommandFileError, line, send
-from imap4.monitor.engines.nagios.pace import Count, Told, commands
+from imap4.monitor.engines.nagios.pace import Count, Told, commands, saves
 from imap4.monitor.states import Delays, Rules
 from tests.unit.imap4.monitor.conftest import Run
 
@@ -44,26 +44,46 @@ def schedule(moment: int) -> tuple[str | int, ...]:
     return ("SCHEDULE_SVC_CHECK", "h", "Mail", moment)
 
 
-# Three failures an alert, two alerts: numbers 3 and 7.
+# Three failures an alert, two alerts: numbers 100004 and 100008; 100003 and 100007 before them.
 @pytest.mark.parametrize(
     ("before", "said", "meant"),
     [
-        ("-", told(1), [var("7:1:0:1:1:9"), schedule(1020)]),
-        ("7:1:0:1:1:8", told(2), [var("7:2:0:2:1:9"), schedule(1020)]),
-        ("7:2:0:2:1:8", told(3), [number(4), var("7:3:3:4:1:9"), schedule(1060)]),
-        ("7:3:3:4:1:8", told(5), [number(4), var("7:4:3:4:1:9"), schedule(1060)]),
-        ("7:4:3:4:1:8", told(5), [number(6), var("7:5:3:6:1:9"), interval(610), schedule(1060)]),
-        ("7:5:3:6:1:8", told(7), [number(8), var("7:6:6:8:1:9"), interval(610), schedule(1600)]),
-        ("7:6:6:8:1:8", told(9), [number(8), var("7:7:6:8:1:9"), interval(610), schedule(1600)]),
+        ("-", told(1), [number(100001), var("7:1:0:100001:1:9"), schedule(1020)]),
+        ("7:1:0:100001:1:8", told(100002), [number(100003), var("7:2:0:100003:1:9"), schedule(1020)]),
+        ("7:2:0:100003:1:8", told(100004), [number(100005), var("7:3:3:100005:1:9"), schedule(1060)]),
+        ("7:3:3:100005:1:8", told(100006), [number(100005), var("7:4:3:100005:1:9"), schedule(1060)]),
+        (
+            "7:4:3:100005:1:8",
+            told(100006),
+            [number(100007), var("7:5:3:100007:1:9"), interval(610), schedule(1060)],
+        ),
+        (
+            "7:5:3:100007:1:8",
+            told(100008),
+            [number(100009), var("7:6:6:100009:1:9"), interval(610), schedule(1600)],
+        ),
+        (
+            "7:6:6:100009:1:8",
+            told(100010),
+            [number(100009), var("7:7:6:100009:1:9"), interval(610), schedule(1600)],
+        ),
         # Nothing was sent: the test counts, and an alert that was due stays so.
-        ("-", told(0), [number(1), var("7:1:0:1:0:9"), schedule(1020)]),
-        ("7:5:3:6:1:9", told(6), [var("7:6:3:6:1:9"), interval(610), schedule(1060)]),
-        ("7:6:3:6:1:9", told(6), [var("7:7:3:6:1:9"), interval(610), schedule(1060)]),
+        ("-", told(0), [number(100001), var("7:1:0:100001:0:9"), schedule(1020)]),
+        ("7:5:3:100007:1:9", told(100007), [var("7:6:3:100007:1:9"), interval(610), schedule(1060)]),
+        ("7:6:3:100007:1:9", told(100007), [var("7:7:3:100007:1:9"), interval(610), schedule(1060)]),
+        # Earlier tests were not handled: the core has counted, and sent alert 1 with number 3.
+        ("-", told(4), [number(100005), var("7:4:3:100005:1:9"), schedule(1060)]),
+        # Fewer alerts are allowed than were sent: it is Lost.
+        (
+            "7:9:9:100013:1:8",
+            told(100014),
+            [number(100009), var("7:10:9:100009:1:9"), interval(610), schedule(1600)],
+        ),
         # Handlers were off at the last recovery: what was kept is of another problem.
-        ("6:5:3:6:1:8", told(1), [var("7:1:0:1:1:9"), schedule(1020)]),
+        ("6:5:3:100007:1:8", told(1), [number(100001), var("7:1:0:100001:1:9"), schedule(1020)]),
         # The core had still to send a recovery: its number is not this problem's.
-        ("left", told(5), [number(1), var("7:1:0:1:0:9"), schedule(1020)]),
-        ("nonsense; x", told(1), [var("7:1:0:1:1:9"), schedule(1020)]),
+        ("left", told(100006), [number(100001), var("7:1:0:100001:0:9"), schedule(1020)]),
+        ("nonsense; x", told(1), [number(100001), var("7:1:0:100001:1:9"), schedule(1020)]),
     ],
 )
 def test_a_failing_test_is_counted_and_sets_number_interval_and_delay(
@@ -72,6 +92,7 @@ def test_a_failing_test_is_counted_and_sets_number_interval_and_delay(
     assert commands(RULES, said, Count.read(before), 1000.0, duration=10) == meant
 
 
+NUMBER_1, NUMBER_2 = number(100005), number(100009)
 UP = [interval(500), ("SCHEDULE_FORCED_SVC_CHECK", "h", "Mail", 1500)]
 
 
@@ -84,19 +105,19 @@ def custom(option: int) -> tuple[str | int, ...]:
 @pytest.mark.parametrize(
     ("before", "said", "meant"),
     [
-        ("7:3:3:4:1:8", told(0, ok=True), [number(0), var("-")]),
+        ("7:3:3:100005:1:8", told(0, ok=True), [number(0), var("-")]),
         # The core has not sent it, and forgotten the number: 4.4.6 and Naemon.
-        ("7:3:3:4:1:9", told(0, ok=True), [number(4), custom(0), number(0), var("-")]),
-        ("7:3:3:4:1:8", told(0, ok=True, host_down=True), [number(4), custom(0), number(0), var("-")]),
-        ("7:6:6:8:1:8", told(0, ok=True, downtime=True), [number(8), custom(2), number(0), var("-")]),
+        ("7:3:3:100005:1:9", told(0, ok=True), [NUMBER_1, custom(0), number(0), var("-")]),
+        ("7:3:3:100005:1:8", told(0, ok=True, host_down=True), [NUMBER_1, custom(0), number(0), var("-")]),
+        ("7:6:6:100009:1:8", told(0, ok=True, downtime=True), [NUMBER_2, custom(2), number(0), var("-")]),
         # Nobody was told.
-        ("7:2:0:2:1:9", told(0, ok=True), [number(0), var("-")]),
+        ("7:2:0:100003:1:9", told(0, ok=True), [number(0), var("-")]),
         # The core will send it by the number that it has: since 4.5.7.
-        ("7:3:3:4:1:9", told(4, ok=True), [var("left")]),
-        ("7:3:3:4:1:8", told(4, ok=True), [var("left")]),
-        ("7:2:0:2:1:9", told(2, ok=True), [number(1_000_001), var("left")]),
-        ("7:2:0:2:1:8", told(2, ok=True), [number(0), var("-")]),
-        ("7:2:0:2:0:9", told(2, ok=True), [number(0), var("-")]),
+        ("7:3:3:100005:1:9", told(100005, ok=True), [var("left")]),
+        ("7:3:3:100005:1:8", told(100005, ok=True), [var("left")]),
+        ("7:2:0:100003:1:9", told(100003, ok=True), [number(1_000_001), var("left")]),
+        ("7:2:0:100003:1:8", told(100003, ok=True), [number(0), var("-")]),
+        ("7:2:0:100003:0:9", told(100003, ok=True), [number(0), var("-")]),
         ("-", told(0, ok=True), [number(0), var("-")]),
     ],
 )
@@ -111,9 +132,9 @@ def test_intervals_are_told_in_the_engines_units_rounded_up() -> None:
         made = commands(RULES, said, Count.read(before), 0.0, duration=10, length=60)
         return [each[3] for each in made if each[0] == "CHANGE_NORMAL_SVC_CHECK_INTERVAL"]
 
-    assert intervals(told(3), "7:2:0:2:1:8") == []  # 70 s are less than the engine's own interval
-    assert intervals(told(7), "7:5:3:6:1:8") == [11]  # 610 s
-    assert intervals(told(0, ok=True), "7:5:3:6:1:8") == [9]  # 500 s
+    assert intervals(told(100004), "7:2:0:100003:1:8") == []  # 70 s are less than the engine's own interval
+    assert intervals(told(100008), "7:5:3:100007:1:8") == [11]  # 610 s
+    assert intervals(told(0, ok=True), "7:5:3:100007:1:8") == [9]  # 500 s
 
 
 def test_an_interval_that_is_long_enough_for_every_delay_is_left_alone() -> None:
@@ -132,15 +153,49 @@ def test_the_first_failure_is_forced_where_the_engine_has_a_shorter_interval() -
     for up, name in ((10, "SCHEDULE_FORCED_SVC_CHECK"), (20, "SCHEDULE_SVC_CHECK")):
         rules = Rules(Delays(up=up, warn=20, down=60, lost=600), 3, 1)
         assert commands(rules, told(1), Count(), 0.0, duration=10)[-1][0] == name
-        again = commands(rules, told(2), Count.read("7:1:0:1:1:8"), 0.0, duration=10)
+        again = commands(rules, told(100002), Count.read("7:1:0:100001:1:8"), 0.0, duration=10)
         assert again[-1][0] == "SCHEDULE_SVC_CHECK"
 
 
 def test_without_a_limit_the_last_escalations_are_used_again_and_again() -> None:
     rules = Rules(RULES.delays, failures_per_alert=3, maximum_alerts=0)
-    # Alert 10 is number 39; before the next one the number rests below 39 again.
-    assert number(40) in commands(rules, told(39), Count.read("7:30:27:38:1:8"), 0.0, duration=10, wrap=10)
-    assert number(38) in commands(rules, told(41), Count.read("7:31:30:40:1:8"), 0.0, duration=10, wrap=10)
+    # Alert 10 is number 100040; before the next one the number rests below 100040 again.
+    for before, at, rest in (
+        ("7:29:27:100039:1:8", 100040, 100041),
+        ("7:30:30:100041:1:8", 100042, 100041),
+        ("7:31:30:100041:1:8", 100042, 100039),
+    ):
+        made = commands(rules, told(at), Count.read(before), 0.0, duration=10, wrap=10)
+        assert made[0] == number(rest)
+
+
+def test_the_engine_is_asked_to_save_what_being_killed_would_lose(tmp_path: Path) -> None:
+    file = tmp_path / "retention.dat"
+    file.write_text("")
+    saved = file.stat().st_mtime
+
+    def asked(said: Told, before: str, later: float = 60) -> bool:
+        return saves(RULES, said, Count.read(before), str(file), saved + later)
+
+    assert asked(told(1), "-")
+    assert asked(told(100008), "7:5:3:100007:1:8")
+    assert asked(told(0, ok=True), "7:3:3:100005:1:8")
+    # Nothing depends on it: all alerts were sent before this test, or all was well.
+    assert not asked(told(100010), "7:6:6:100009:1:8")
+    assert asked(told(1), "6:6:6:100009:1:8")  # that was another outage
+    assert not asked(told(0, ok=True), "-")
+    # The last time was just now; a clock that was set back knows nothing of "just now".
+    assert not asked(told(1), "-", 9)
+    assert asked(told(1), "-", -1)
+    # It takes its time with much to save.
+    with file.open("wb") as large:
+        large.truncate(50_000_000)
+    os.utime(file, (saved, saved))
+    assert not asked(told(1), "-", 59)
+    assert asked(told(1), "-", 61)
+    file.unlink()
+    assert asked(told(1), "-", 0)
+    assert not saves(RULES, told(1), Count(), "", saved)
 
 
 @given(st.text(), st.text(), st.text())
@@ -165,8 +220,8 @@ def arguments(path: Path, state: str) -> list[str]:
     """What the engine's event handler has on its command line; Naemon leaves ids empty while all is well."""
     return (
         f"pace --command-file {path} --host h --service Mail --up 300 --warn 20 --down 60 --lost 600 "
-        f"--failures 3 --alerts 2 --duration 10 --state={state} --number=3 --notice= --problem=a-7 "
-        "--downtime=0 --host-downtime= --host-state=UP --host-state-type=HARD --count=a-7:2:0:2:1:"
+        f"--failures 3 --alerts 2 --duration 10 --state={state} --number=100004 --notice= --problem=a-7 "
+        "--downtime=0 --host-downtime= --host-state=UP --host-state-type=HARD --count=a-7:2:0:100003:1:"
     ).split()
 
 
@@ -177,8 +232,8 @@ def test_the_handler_writes_to_the_command_file(imap4_monitor: Run, pipe: Path) 
     *lines, last = os.read(reader, 4096).decode().splitlines()
     os.close(reader)
     assert [each.split("] ")[1] for each in lines] == [
-        "SET_SVC_NOTIFICATION_NUMBER;h;Mail;4",
-        "CHANGE_CUSTOM_SVC_VAR;h;Mail;IMAP4_COUNT;a-7:3:3:4:1:",
+        "SET_SVC_NOTIFICATION_NUMBER;h;Mail;100005",
+        "CHANGE_CUSTOM_SVC_VAR;h;Mail;IMAP4_COUNT;a-7:3:3:100005:1:",
     ]
     begin, moment = last.split("] SCHEDULE_SVC_CHECK;h;Mail;")
     assert 59 <= int(moment) - int(begin[1:]) <= 62
