@@ -18,7 +18,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from imap4.check.record import file_name
+from imap4.handover.record_file import file_name
 from imap4.monitor.records import lines
 from imap4.monitor.records.engine import connect
 from imap4.monitor.records.manifest import Manifest, Part, load, save

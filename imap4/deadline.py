@@ -8,15 +8,16 @@ import time
 class Deadline:
     """A moment on the monotonic clock that nothing may outlast.
 
-    ``seconds`` is the time from now, in seconds; fractions are allowed.
+    ``seconds`` is the maximum duration, in seconds; fractions are allowed. ``lost`` seconds of it are gone
+    already, before the start, which is now.
     """
 
     __slots__ = ("_end", "seconds", "start")
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, lost: float = 0.0) -> None:
         self.seconds = seconds
         self.start = time.monotonic()
-        self._end = self.start + seconds
+        self._end = self.start + seconds - lost
 
     @property
     def left(self) -> float:

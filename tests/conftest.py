@@ -19,6 +19,9 @@ settings.register_profile("ci", derandomize=True, deadline=None)
 settings.register_profile("home", deadline=None)
 settings.load_profile("ci" if os.environ.get("CI") else "home")
 
+# What is tested is this checkout, not a worker that happens to serve on this machine.
+os.environ["IMAP4_WORKER"] = "off"
+
 # nohup(1) and background jobs of a shell start us with these ignored; what tests start would inherit that.
 for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
     if signal.getsignal(number) is signal.SIG_IGN:

@@ -78,6 +78,8 @@ class Options(NamedTuple):
     """What the record calls the monitor."""
     downtime: int = 0
     """Above 0 where the test falls into a planned downtime."""
+    no_worker: bool = False
+    """Whether it is to be run by nobody but the process that was told so."""
 
     @property
     def target(self) -> str:
@@ -141,6 +143,7 @@ def parse_arguments(argv: Sequence[str]) -> Options:
         record=given.record,
         id=given.id,
         downtime=max(given.downtime, default=0),
+        no_worker=given.no_worker,
     )
 
 
@@ -201,6 +204,11 @@ def _add_general(group: argparse._ArgumentGroup) -> None:
         type=values.name,
         default="IMAP4",
         help="begins the status line, at most 64 characters (IMAP4)",
+    )
+    add(
+        "--no-worker",
+        action="store_true",
+        help="test in this process, also where imap4-worker serves on this machine",
     )
 
 

@@ -12,6 +12,7 @@ from typing import NoReturn
 from imap4 import VERSION
 from imap4.arguments import Parser, duration, show_examples, whole
 from imap4.children import count_exit_codes
+from imap4.handover.client import SOCKET
 from imap4.packages import missing
 from imap4.worker.settings import Limits, Settings
 
@@ -64,6 +65,7 @@ def main(argv: Sequence[str]) -> int:
         stall=given.stall,
         grace=given.grace,
         socket=given.socket or None,
+        serve=_serve(given.serve, given.socket),
     )
     from imap4.worker.supervisor import Supervisor
 
@@ -132,6 +134,12 @@ def _parser() -> Parser:
         metavar="PATH",
         help=f"where status asks ({DEFAULT_SOCKET}; empty for none)",
     )
+    add(
+        "--serve",
+        metavar="PATH",
+        help="where check_imap4 hands its checks over instead of running them (check.sock beside --socket; "
+        "empty for none)",
+    )
     add("--json", action="store_true", help="with status: print JSON")
     show_examples(parser, _EXAMPLES)
     return parser
@@ -168,6 +176,13 @@ def _add_bounds(parser: Parser) -> None:
         metavar="N",
         help=f"programs at a time in each, for what cannot be run in it ({defaults.max_programs})",
     )
+
+
+def _serve(given: str | None, status: str) -> str | None:
+    """The socket for checks: as given, else beside the one for the status, if there is one."""
+    if given is None and status:
+        return str(Path(status).parent / Path(SOCKET).name)
+    return given or None
 
 
 def _word(text: str) -> str:

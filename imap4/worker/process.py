@@ -10,11 +10,13 @@ import socket
 import sys
 import time
 
+from imap4.handover.client import VARIABLE
 from imap4.worker.core_connection import CoreConnection
 from imap4.worker.jobs.dispatcher import Dispatcher
 from imap4.worker.jobs.plans import Planner
 from imap4.worker.journal import Journal
 from imap4.worker.loop.hub import HUNG_UP, Hub
+from imap4.worker.serving import Server
 from imap4.worker.settings import Limits, Settings
 from imap4.worker.statistics import Statistics
 
@@ -28,12 +30,19 @@ _OTHER_DESCRIPTORS = 300
 """Room for the resolver's, the core's and our own."""
 
 
-def run(settings: Settings, journal: Journal, held: int | None, control: socket.socket) -> int:
+def run(
+    settings: Settings,
+    journal: Journal,
+    held: int | None,
+    control: socket.socket,
+    listener: socket.socket | None = None,
+) -> int:
     """Be a worker until SIGTERM or SIGABRT, or until the supervisor is gone.
 
     Args:
         held: descriptor of a connection that a predecessor had; None to register anew.
         control: leads to the supervisor; its end of file means that the supervisor is gone.
+        listener: where programs hand their checks over, shared with the other workers.
 
     Returns:
         The exit code.
@@ -42,13 +51,16 @@ def run(settings: Settings, journal: Journal, held: int | None, control: socket.
     # What the supervisor has made is never looked at again, so that its pages stay shared after the fork.
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)  # hardly anything here is a cycle
+    # Programs that we run must not hand back to us what we cannot do, or what has ended us.
+    os.environb[VARIABLE] = b"off"
     hub = Hub()
     statistics = Statistics()
     planner = Planner(settings.plugins, settings.naemon)
     dispatcher = Dispatcher(hub, planner, limits, statistics, settings.naemon)
     core = CoreConnection(hub, dispatcher, journal, settings, held, _Control(control).tell)
     hub.each_round.append(journal.beat)
-    life = _Life(hub, core, settings.grace)
+    server = Server(hub, dispatcher, planner, listener) if listener is not None else None
+    life = _Life(hub, core, server, settings.grace)
     # A terminal's and the unit's; the supervisor passes on its own. Programs inherit that they are ignored,
     # so that the unit's stop lets them come to their end.
     for number in (signal.SIGINT, signal.SIGHUP):
@@ -73,9 +85,10 @@ def run(settings: Settings, journal: Journal, held: int | None, control: socket.
 class _Life:
     """When to end."""
 
-    def __init__(self, hub: Hub, core: CoreConnection, grace: float) -> None:
+    def __init__(self, hub: Hub, core: CoreConnection, server: Server | None, grace: float) -> None:
         self._hub = hub
         self._core = core
+        self._server = server
         self._grace = grace
         self._end: float | None = None
 
@@ -88,11 +101,14 @@ class _Life:
         """End as soon as no job is under way, so that none is lost; at the latest after the grace."""
         if self._end is None:
             self._end = time.monotonic() + self._grace
+            if self._server is not None:
+                self._server.close()
             self._hub.each_round.append(self._look)
 
     def _look(self) -> None:
         assert self._end is not None
-        if self._core.idle or time.monotonic() >= self._end:
+        idle = self._core.idle and (self._server is None or self._server.idle)
+        if idle or time.monotonic() >= self._end:
             self._hub.stop()
 
 

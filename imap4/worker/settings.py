@@ -34,3 +34,5 @@ class Settings(NamedTuple):
     """Seconds that a worker gets to answer its jobs when it is told to stop."""
     socket: str | None = None
     """Where ``imap4-worker status`` asks."""
+    serve: str | None = None
+    """Where programs hand their checks over."""

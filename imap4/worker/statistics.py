@@ -22,6 +22,10 @@ class Statistics:
         self.timed_out = 0
         self.refused = 0
         self.taken_over = 0
+        self.served = 0
+        """Checks of programs that have handed them over; no jobs of a core."""
+        self.declined = 0
+        """Those that were left to the programs."""
         self.registrations = 0
         self.last_registration = 0.0
         """When it last registered, in seconds since the epoch; 0 for never."""

@@ -22,8 +22,10 @@ _LONGEST_SILENCE = 3600.0
 """Seconds without a job that are no reason to doubt the registration, at least and at most."""
 
 
-def listen(path: str) -> socket.socket:
-    """The socket that :func:`show` asks, at ``path``; one that an earlier supervisor left there goes.
+def listen(path: str, backlog: int = 8) -> socket.socket:
+    """A socket of ours, as :func:`show` asks one; what an earlier supervisor left there goes.
+
+    Only its user, and root, can connect to it.
 
     Raises:
         OSError: it cannot be made, or something else than a socket is there.
@@ -37,7 +39,8 @@ def listen(path: str) -> socket.socket:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         try:
             sock.bind(path)
-            sock.listen(8)
+            os.chmod(path, 0o600)
+            sock.listen(backlog)
         except OSError:
             sock.close()
             raise

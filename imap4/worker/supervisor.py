@@ -13,7 +13,8 @@ import sys
 import time
 from typing import Any
 
-from imap4.worker import status, systemd
+from imap4.folders import UntrustedFolder
+from imap4.worker import serving, status, systemd
 from imap4.worker.journal import UNSURE, Journal
 from imap4.worker.settings import Settings
 from imap4.worker.statistics import total
@@ -85,6 +86,8 @@ class Supervisor:
         self._workers = [_Worker(number) for number in range(settings.workers)]
         self._past: list[dict[str, Any]] = []
         self._status: socket.socket | None = None
+        self._checks: socket.socket | None = None
+        """Where programs hand their checks over: the workers take them."""
         self._signals, self._bell = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._stopping: float | None = None
 
@@ -98,6 +101,7 @@ class Supervisor:
             signal.signal(number, lambda *_: None)
         signal.set_wakeup_fd(self._bell)
         self._listen()
+        self._serve()
         gc.collect()
         told = 0.0
         while self._stopping is None or any(worker.pid for worker in self._workers):
@@ -131,6 +135,7 @@ class Supervisor:
             self._stopping = time.monotonic()
             say("stopping: answering what is under way")
             systemd.send("stopping", stopping=True)
+            self._serve_no_more()
             for worker in self._workers:
                 if worker.pid:
                     os.kill(worker.pid, signal.SIGTERM)
@@ -219,7 +224,7 @@ class Supervisor:
                         os.close(other.pidfd)
             from imap4.worker.process import run
 
-            code = run(self._settings, worker.journal, worker.held, control)
+            code = run(self._settings, worker.journal, worker.held, control, self._checks)
         except BaseException:
             import traceback
 
@@ -237,6 +242,26 @@ class Supervisor:
             self._status = status.listen(path)
         except OSError as error:
             say(f"imap4-worker status will not work: {path}: {error.strerror}")
+
+    def _serve(self) -> None:
+        """Open the socket for checks that are handed over; without it, all else goes on."""
+        path = self._settings.serve
+        if path is None:
+            return
+        try:
+            self._checks = serving.listen(path)
+        except (OSError, UntrustedFolder) as error:
+            why = getattr(error, "strerror", None) or error
+            say(f"check_imap4 will not hand its checks over: {path}: {why}")
+
+    def _serve_no_more(self) -> None:
+        """Let programs see that nobody serves any more: they do it themselves, at once."""
+        if self._checks is not None:
+            assert self._settings.serve is not None
+            self._checks.close()
+            self._checks = None
+            with contextlib.suppress(OSError):
+                os.unlink(self._settings.serve)
 
     def _answer(self) -> None:
         """Tell one that asks for the status."""

@@ -6,6 +6,7 @@ import collections
 import os
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 from greenlet import getcurrent
 
@@ -32,6 +33,15 @@ _DYING = 1.0
 """Seconds that a killed program gets to be reaped before its job is answered without it."""
 
 Reply = Callable[[bytes], None]
+
+
+class Tested(NamedTuple):
+    """What a test has found."""
+
+    results: list[ProbeResult]
+    """None where the test could not be run."""
+    code: int
+    output: bytes
 
 
 class _Entry:
@@ -105,6 +115,35 @@ class Dispatcher:
             self._start(entry, needs)
         else:
             self._waiting.setdefault(needs, collections.deque()).append(entry)
+
+    def test(self, plan: Plan) -> Tested | None:
+        """In a task: run a test at once, without its record; None where there is no room for it."""
+        needs = self._needs(plan)
+        if self.running >= self._max_jobs or not all(pool.free for pool in needs):
+            return None
+        assert plan.options is not None
+        came = time.monotonic()
+        self.running += 1
+        for pool in needs:
+            pool.reserve()
+        task: Task = getcurrent()
+        task.reserved = set(needs)
+        try:
+            tested = Tested(*self._tested(plan.options, plan))
+        finally:
+            for unused in task.reserved:
+                unused.cancel()
+            self.running -= 1
+            if self._waiting:
+                self._hub.post(self._advance)
+        self.statistics.served += 1
+        self.statistics.states[tested.code] += 1
+        self.statistics.took(time.monotonic() - came)
+        return tested
+
+    def apart(self, function: Callable[[], None]) -> bool:
+        """In a task: have ``function`` look at files, in a thread; False where none is free."""
+        return self._files.free and self._files.run(function, self._hub)
 
     def _needs(self, plan: Plan) -> tuple[Pool, ...]:
         """The sorts of threads that a job will want."""

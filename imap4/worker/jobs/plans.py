@@ -7,7 +7,7 @@ import shutil
 import stat
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -48,7 +48,7 @@ class Planner:
             naemon: whether the core is Naemon.
         """
         self._naemon = naemon
-        self._plans: dict[bytes, Plan] = {}
+        self._plans: dict[bytes | tuple[str, ...], Plan] = {}
         self._programs = _Programs(plugins)
 
     def plan(self, command: bytes, environment: bytes | None) -> Plan:
@@ -64,6 +64,20 @@ class Planner:
             return Plan(plan.program)
         return plan
 
+    @property
+    def as_started(self) -> bool:
+        """Whether the plugin on the disk is still the one that this process has loaded."""
+        return self._programs.as_started
+
+    def plan_arguments(self, arguments: tuple[str, ...]) -> Plan:
+        """As :meth:`plan`, for the arguments of a program that is this plugin."""
+        plan = self._plans.get(arguments)
+        if plan is None:
+            if len(self._plans) >= _MAX_PLANS:
+                self._plans.clear()
+            plan = self._plans[arguments] = _decide(b"", arguments)
+        return plan
+
     def _decide(self, command: bytes) -> Plan:
         words = split(command, self._naemon)
         # To Nagios a first word with ``=`` is a variable (lib/runcmd.c); the program must see it.
@@ -77,30 +91,35 @@ class Planner:
         # The plugin would read its arguments in another encoding than we did.
         if not command.isascii() and sys.getfilesystemencoding() != "utf-8":
             return as_program
-        try:
-            options = parse_arguments(arguments)
-        except UsageError as error:
-            return Plan(words[0], answer=(3, usage_line("IMAP4", error).encode("utf-8", "replace")))
-        except HelpWanted:
-            return as_program  # its text is as wide as the terminal
-        except Exception:
-            return as_program  # the plugin will know what to say
-        if not _runs_here(options):
-            return as_program
-        return Plan(
-            words[0],
-            options,
-            names=options.unix_path is None and family_of(options.host) is None,
-            files=options.login or options.tls != "none",
-            templates=Templates(options),
-        )
+        return _decide(words[0], arguments)
+
+
+def _decide(program: bytes, arguments: Sequence[str]) -> Plan:
+    as_program = Plan(program)
+    try:
+        options = parse_arguments(arguments)
+    except UsageError as error:
+        return Plan(program, answer=(3, usage_line("IMAP4", error).encode("utf-8", "replace")))
+    except HelpWanted:
+        return as_program  # its text is as wide as the terminal
+    except Exception:
+        return as_program  # the plugin will know what to say
+    if not _runs_here(options):
+        return as_program
+    return Plan(
+        program,
+        options,
+        names=options.unix_path is None and family_of(options.host) is None,
+        files=options.login or options.tls != "none",
+        templates=Templates(options),
+    )
 
 
 def _runs_here(options: Options) -> bool:
     """Whether the check can be run among others in one process."""
     # A pattern with repeats can take long on a text that was made for it, and all others would wait.
     slow_pattern = options.expect is not None and any(sign in options.expect for sign in "*+?{")
-    return options.password_fd is None and not slow_pattern
+    return options.password_fd is None and not slow_pattern and not options.no_worker
 
 
 def _only_macros(environment: bytes) -> bool:
@@ -121,19 +140,30 @@ class _Programs:
         self._loaded = self._state()
         self._known: dict[bytes, bool] = {}
         self._known_until = 0.0
+        self._upgraded = False
 
     def is_ours(self, word: bytes) -> bool:
         """Whether this first word of a command runs this plugin, as it was when we were started."""
+        self._look_again()
+        known = self._known.get(word)
+        if known is None:
+            known = self._known[word] = self._look(os.fsdecode(word))
+        return known
+
+    @property
+    def as_started(self) -> bool:
+        """Whether nothing of it was upgraded under our feet."""
+        self._look_again()
+        return not self._upgraded
+
+    def _look_again(self) -> None:
         now = time.monotonic()
         if now >= self._known_until:
             self._known.clear()
             self._known_until = now + _LOOK_AGAIN
             if self._state() != self._loaded:
-                self._ours.clear()  # upgraded under our feet: from now on, the new one is run
-        known = self._known.get(word)
-        if known is None:
-            known = self._known[word] = self._look(os.fsdecode(word))
-        return known
+                self._upgraded = True
+                self._ours.clear()  # from now on, the new one is run
 
     def _look(self, word: str) -> bool:
         path = word if "/" in word else shutil.which(word)

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 from imap4.check.options import Options
 from imap4.check.probe import ProbeResult
-from imap4.check.record import append, line
+from imap4.check.record import line
+from imap4.handover.record_file import append
 
 EVERY = 0.5
 """Seconds between two writes; so much is lost where the process is killed."""

@@ -14,7 +14,8 @@ import pytest
 
 from imap4.check.options import parse_arguments
 from imap4.check.probe import Failure, ProbeResult
-from imap4.check.record import FIELDS, append, line
+from imap4.check.record import FIELDS, line
+from imap4.handover.record_file import append
 from tests.machines.scripted import ScriptedServer, closed_port, good
 
 ROOT = Path(__file__).parents[4]

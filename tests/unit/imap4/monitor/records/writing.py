@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from imap4.check.record import file_name
+from imap4.handover.record_file import file_name
 from imap4.monitor.records.collect import collect
 from imap4.monitor.records.manifest import load
 from imap4.monitor.records.reading import ask
