@@ -70,6 +70,7 @@ class Target:
 
     machine: str
     address: str
+    """"" where only a jump host looks it up."""
     port: int | None = None
     scheme: str | None = None
     """WinRM: ``https`` or ``http`` (sealed messages); None is HTTPS, but HTTP on port 5985."""
@@ -77,6 +78,19 @@ class Target:
     """WinRM: PEM certificates to trust instead of the system's."""
     spn: str | None = None
     """WinRM with Kerberos: the machine's service principal; None is ``HTTP/`` and its name."""
+
+    @property
+    def found(self) -> str:
+        """``mail1 is 192.0.2.1``, for a person."""
+        return f"{self.machine} is {self.address or 'looked up by the jump host'}"
+
+
+@dataclass(frozen=True)
+class Hop:
+    """A jump host on the way to a machine, and who to be there."""
+
+    target: Target
+    credential: Credential
 
 
 class Ended(Enum):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from imap4.monitor.jumps import Jump
 from recovery.decision.event import Event
 from recovery.decision.policy import Rules
 from recovery.paths import Paths
@@ -31,6 +32,8 @@ class AccessRequest:
     """WinRM with Kerberos: the service principal, ``HTTP/HOST``; None is that of the machine's name."""
     become: bool = False
     """Whether to use sudo also where the credential does not say so."""
+    jumps: tuple[Jump, ...] = ()
+    """The jump hosts on the way, the first one first."""
 
 
 @dataclass(frozen=True)
@@ -119,5 +122,7 @@ class RecoveryRequest:
 
     @property
     def title(self) -> str:
-        """``restart-service dovecot on mail1``."""
-        return f"{self.action} {self.subject}".strip() + f" on {self.access.machine}"
+        """``restart-service dovecot on mail1``, and the jump hosts on the way: ``through gate1, gate2``."""
+        way = ", ".join(jump.host for jump in self.access.jumps)
+        where = f" on {self.access.machine}" + (f" through {way}" if way else "")
+        return f"{self.action} {self.subject}".strip() + where

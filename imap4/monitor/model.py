@@ -73,6 +73,8 @@ class Recovery:
     actions: tuple[Action, ...] = ()
     port: int | None = None
     """Where the machine's sshd or WinRM listens; None is what is usual for the credential's method."""
+    jump: tuple[str, ...] = ()
+    """The SSH hosts to go through, the nearest first: ``CREDENTIAL@HOST:PORT`` (``jumps.py``)."""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ from typing import NoReturn, TypeVar
 
 from imap4 import arguments
 from imap4.durations import DurationError, above_zero, spell
+from imap4.monitor import jumps
+from imap4.monitor.jumps import Jump
 from recovery.errors import UsageError
 from recovery.machines.access import CA_FILE, CA_FILE_VARIABLE
 from recovery.paths import Paths, find_paths
@@ -129,6 +131,15 @@ def add_machine(parser: argparse.ArgumentParser, limit: float, *, credential: bo
     )
     group.add_argument("--port", type=port, metavar="N", help="TCP port on the machine (SSH 22, WinRM 5986)")
     group.add_argument(
+        "--jump",
+        action="extend",
+        default=[],
+        type=_jumps,
+        metavar="CREDENTIAL@HOST[:PORT]",
+        help="an SSH host to go through, as ssh -J does; repeatable, or a comma list, the nearest first; "
+        "without CREDENTIAL it is --credential",
+    )
+    group.add_argument(
         "--known-hosts",
         action="append",
         metavar="FILE",
@@ -167,6 +178,16 @@ def _spn(text: str) -> str:
     return text
 
 
+def _jumps(text: str) -> list[Jump]:
+    try:
+        found = [jumps.parse(word.strip()) for word in text.split(",")]
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    if len(found) > jumps.MOST:
+        raise argparse.ArgumentTypeError(f"more than {jumps.MOST} jump hosts")
+    return found
+
+
 def access_of(options: argparse.Namespace, *, become: bool = False) -> AccessRequest:
     """What the options of :func:`add_machine` say.
 
@@ -183,4 +204,5 @@ def access_of(options: argparse.Namespace, *, become: bool = False) -> AccessReq
         options.ca_file,
         options.spn,
         become,
+        tuple(options.jump),
     )

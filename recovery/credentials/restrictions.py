@@ -11,6 +11,9 @@ from recovery.errors import Refused, UsageError
 from recovery.model import Credential, Target
 
 ACTIONS = ("restart-service", "reboot-server", "external-process")
+JUMP = "jump"
+"""What a credential must be for to log in to a jump host. It is no action, and ``all`` does not include it:
+whoever may jump reaches what is behind the host."""
 _NAME_PATTERN = re.compile(r"[A-Za-z0-9_.*?-]{1,255}", re.ASCII)
 
 
@@ -41,16 +44,19 @@ def _read_machine(word: str) -> str:
 
 
 def read_actions(text: str) -> tuple[str, ...]:
-    """The actions in a comma list; ``all`` is each of them.
+    """The actions in a comma list; ``all`` is each of them, without ``jump``.
 
     Raises:
         UsageError: one of them is no action.
     """
     words = [word.strip() for word in text.split(",") if word.strip()]
     for word in words:
-        if word not in (*ACTIONS, "all"):
-            raise UsageError(f"{word!r} is no action; actions are {', '.join(ACTIONS)}, or all")
-    return tuple(action for action in ACTIONS if action in words or "all" in words)
+        if word not in (*ACTIONS, JUMP, "all"):
+            raise UsageError(
+                f"{word!r} is no action; actions are {', '.join(ACTIONS)}, or all; and {JUMP} for jump hosts"
+            )
+    found = tuple(action for action in ACTIONS if action in words or "all" in words)
+    return (*found, JUMP) if JUMP in words else found
 
 
 def check_name(credential: Credential, machine: str, action: str | None) -> None:
@@ -69,8 +75,8 @@ def check(credential: Credential, target: Target, action: str | None) -> None:
     """Pass where ``credential`` may be used on ``target`` for ``action``.
 
     Args:
-        action: one of :data:`ACTIONS`, or None for looking only (services, doctor, test), which every
-            allowed machine permits.
+        action: one of :data:`ACTIONS`, :data:`JUMP`, or None for looking only (services, doctor, test),
+            which every allowed machine permits.
 
     Raises:
         Refused: it may not. A credential without machines may be used on none.
@@ -85,6 +91,8 @@ def _check_machine(credential: Credential, target: Target) -> None:
     where = target.machine
     if target.address and target.address != target.machine:
         where += f" ({target.address})"
+    if not target.address and any(_network(pattern) for pattern in credential.machines):
+        where += " (whose address only the jump host knows: allow its name, or call it by its address)"
     raise Refused(
         f"credential {credential.name} may not be used on {where}: it is for {_all(credential.machines)} "
         f"(imap4-recovery credentials set {credential.name} --machines ... changes that)"

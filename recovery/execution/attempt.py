@@ -13,7 +13,7 @@ from recovery.execution.progress import ProgressDisplay, clean
 from recovery.execution.recovery import Recovery, Result, failure
 from recovery.execution.scrub import OutcomeScrubber
 from recovery.machines.interface import Access
-from recovery.model import Outcome, Step, Verdict
+from recovery.model import Hop, Outcome, Step, Verdict
 from recovery.signals import Signalled, internal
 
 
@@ -24,7 +24,7 @@ def act(recovery: Recovery, access: Access) -> int:
 
 def _attempt(recovery: Recovery, access: Access) -> Result:
     request, history, number = recovery.request, recovery.history, recovery.number
-    scrubber = OutcomeScrubber(access.credential)
+    scrubber = OutcomeScrubber(*access.credentials)
     lines = (sys.stderr if request.output.json else sys.stdout) if request.output.verbose else None
     lost = ""
 
@@ -43,6 +43,8 @@ def _attempt(recovery: Recovery, access: Access) -> Result:
 
     try:
         with ProgressDisplay(request.title, lines) as progress:
+            if access.hops:
+                note(Step("way", 0.0, f"through {', then '.join(map(_told, access.hops))}"))
             outcome = recovery.machines.run(access, prepare(request), request.verify, note)
         outcome = scrubber.outcome(outcome)
     except Signalled as error:
@@ -63,6 +65,12 @@ def _attempt(recovery: Recovery, access: Access) -> Result:
         _print_streams(outcome, lines)
     summary = _with_verdict(outcome.verdict, outcome.summary) + lost
     return Result(outcome.verdict.exit_code, outcome.verdict.value, summary, outcome)
+
+
+def _told(hop: Hop) -> str:
+    """``gate1 (192.0.2.1) with credential gate``."""
+    address = f" ({hop.target.address})" if hop.target.address not in ("", hop.target.machine) else ""
+    return f"{hop.target.machine}{address} with credential {hop.credential.name}"
 
 
 def _print_streams(outcome: Outcome, lines: TextIO) -> None:

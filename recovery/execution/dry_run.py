@@ -23,7 +23,7 @@ def dry_run(request: RecoveryRequest, machines: Machines, deadline: Deadline) ->
     try:
         with signals():
             access = access_for(request, machines, deadline)
-            scrubber = OutcomeScrubber(access.credential)
+            scrubber = OutcomeScrubber(*access.credentials)
             decision = _decision(request, access.target.address)
             if isinstance(decision, policy.Skip):
                 return output.end(request, 0, "dry run", f"dry run, would skip: {decision.reason}")

@@ -13,7 +13,7 @@ from recovery.requests import ProcessTemplate, RecoveryRequest, RestartRequest
 
 _NO_WAY = (
     *("restriction", "name", "key", "agent", "known hosts", "port", "host key", "login", "platform"),
-    *("connection", "certificate", "machine"),
+    *("connection", "certificate", "machine", "jump"),
 )
 """What doctor finds where nothing more can be asked of the machine."""
 _NO_MATTER = ("clock", "settings")
@@ -46,7 +46,7 @@ class Preview:
         Raises:
             RecoveryError: it could not be looked at.
         """
-        scrubber = OutcomeScrubber(access.credential)
+        scrubber = OutcomeScrubber(*access.credentials)
         bad = [finding for finding in self._findings(request, access) if not finding.ok]
         problems = [
             Problem(one.title, scrubber.text(one.detail), scrubber.text(one.remedy))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from imap4.deadline import Deadline
 from recovery.credentials.login_methods import SSH
-from recovery.credentials.restrictions import check_name
+from recovery.credentials.restrictions import JUMP, check_name
 from recovery.credentials.store import Store
 from recovery.decision import policy
 from recovery.errors import RecoveryError
@@ -21,7 +21,7 @@ from recovery.execution.preview import Preview, Problem
 from recovery.execution.recovery import asked
 from recovery.execution.scrub import OutcomeScrubber
 from recovery.history.recoveries import History
-from recovery.machines.access import permitted_access
+from recovery.machines.access import jump_credential, permitted_access
 from recovery.machines.interface import Machines
 from recovery.model import Credential
 from recovery.requests import RecoveryRequest
@@ -67,16 +67,20 @@ class Rehearsal:
             credential = Store(request.paths).get(request.access.credential)
         except RecoveryError as error:
             return None, [Problem("credential", str(error))]
+        problems = []
         try:
             check_name(credential, request.access.machine, request.action)
-            if credential.method in SSH:
-                # Here and not above: paramiko takes 0.1 s to load.
-                from recovery.transports.ssh.login import refuse_unusable
-
-                refuse_unusable(credential)
+            _refuse_unusable(credential)
         except RecoveryError as error:
-            return credential, [Problem("credential", str(error))]
-        return credential, []
+            problems.append(Problem("credential", str(error)))
+        for jump in request.access.jumps:
+            try:
+                other = jump_credential(request.access, jump, Store(request.paths))
+                check_name(other, jump.host, JUMP)
+                _refuse_unusable(other)
+            except RecoveryError as error:
+                problems.append(Problem("jump", f"jump host {jump.host}: {error}"))
+        return credential, problems
 
     def _limits(self, request: RecoveryRequest) -> Iterator[Problem]:
         facts, now = self.history.look(asked(request), locked=True)
@@ -86,7 +90,8 @@ class Rehearsal:
                 yield Problem("rules", answer.reason)
 
     def _there(self, request: RecoveryRequest, credential: Credential) -> Iterator[Problem]:
-        deadline, scrubber = Deadline(_PATIENCE), OutcomeScrubber(credential)
+        deadline = Deadline(_PATIENCE)
+        scrubber = OutcomeScrubber(credential)
         store = Store(request.paths)
         try:
             access = permitted_access(request.access, request.action, store, self.machines, deadline)
@@ -98,3 +103,11 @@ class Rehearsal:
             yield from problems
         except RecoveryError as error:
             yield Problem("plan", scrubber.text(str(error)))
+
+
+def _refuse_unusable(credential: Credential) -> None:
+    if credential.method in SSH:
+        # Here and not above: paramiko takes 0.1 s to load.
+        from recovery.transports.ssh.login import refuse_unusable
+
+        refuse_unusable(credential)

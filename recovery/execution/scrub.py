@@ -9,10 +9,10 @@ from recovery.model import Credential, Outcome, Step
 
 
 class OutcomeScrubber(Scrubber):
-    """Knows the secrets of one credential; of none, it changes nothing."""
+    """Knows the secrets of some credentials; of none, it changes nothing."""
 
-    def __init__(self, credential: Credential | None = None) -> None:
-        held = (credential.password, credential.passphrase, credential.private_key) if credential else ()
+    def __init__(self, *credentials: Credential) -> None:
+        held = [each for one in credentials for each in (one.password, one.passphrase, one.private_key)]
         super().__init__(secret.reveal() for secret in held if secret)
 
     def step(self, step: Step) -> Step:

@@ -6,11 +6,13 @@ import os
 from dataclasses import replace
 
 from imap4.deadline import Deadline
+from imap4.monitor.jumps import Jump
 from recovery.credentials.login_methods import HTTP_PORT, HTTPS_PORT, is_winrm
-from recovery.credentials.restrictions import check, check_name
+from recovery.credentials.restrictions import JUMP, check, check_name
 from recovery.credentials.store import Store
+from recovery.errors import RecoveryError, UsageError
 from recovery.machines.interface import Access, Machines
-from recovery.model import Credential, Target
+from recovery.model import Credential, Hop, Target
 from recovery.requests import AccessRequest
 
 CA_FILE_VARIABLE = "IMAP4_RECOVERY_CA_FILE"
@@ -37,11 +39,60 @@ def permitted_access(
     credential = store.get(request.credential)
     # What is surely forbidden is refused before its name is looked up on a network.
     check_name(credential, request.machine, action)
+    hops = permitted_hops(request, store, machines, deadline)
     target = find_target(request, credential, machines, deadline, address)
     check(credential, target, action)
     if request.become:
         credential = replace(credential, become=True)
-    return Access(target, credential, request.known_hosts, deadline)
+    return Access(target, credential, request.known_hosts, deadline, hops)
+
+
+def permitted_hops(
+    request: AccessRequest, store: Store, machines: Machines, deadline: Deadline
+) -> tuple[Hop, ...]:
+    """The jump hosts that ``request`` names, with the restrictions of their credentials asked.
+
+    A credential is good for a jump host where both its machines and its actions (``jump``) say so: who may
+    restart a service on a machine may not therefore open connections into the network behind it.
+
+    Raises:
+        RecoveryError: there is no such credential, host or permission; the text says which host it was.
+    """
+    hops: list[Hop] = []
+    for jump in request.jumps:
+        try:
+            credential = jump_credential(request, jump, store)
+            check_name(credential, jump.host, JUMP)
+            found = _behind(jump.host, jump.port) if hops else machines.locate(jump.host, jump.port, deadline)
+            check(credential, found, JUMP)
+        except RecoveryError as error:
+            error.args = (f"jump host {jump.host}: {error}", *error.args[1:])
+            raise
+        hops.append(Hop(found, credential))
+    return tuple(hops)
+
+
+def jump_credential(request: AccessRequest, jump: Jump, store: Store) -> Credential:
+    """The credential for a jump host: its own, or else that of the machine.
+
+    Raises:
+        UsageError: there is none, or it does not log in over SSH.
+    """
+    credential = store.get(jump.credential or request.credential)
+    if is_winrm(credential.method):
+        raise UsageError(
+            f"credential {credential.name} logs in with {credential.method}, and jump hosts are reached over "
+            f"SSH: name another one, as in --jump CREDENTIAL@{jump.host}"
+        )
+    return credential
+
+
+def _behind(machine: str, port: int | None) -> Target:
+    """A machine behind a jump host, which looks its name up: ours may mean another machine, or none."""
+    # Here and not above: it loads the resolver, which only this and the machines themselves need.
+    from recovery.machines.address import literal
+
+    return literal(machine, port) or Target(machine, "", port)
 
 
 def find_target(
@@ -55,7 +106,9 @@ def find_target(
     port = request.port
     if is_winrm(credential.method) and port is None:
         port = HTTP_PORT if request.scheme == "http" else HTTPS_PORT
-    if address:
+    if request.jumps:
+        found = _behind(request.machine, port)
+    elif address:
         found = Target(request.machine, address, port)
     else:
         found = machines.locate(request.machine, port, deadline)

@@ -27,16 +27,10 @@ def locate(machine: str, port: int | None, deadline: Deadline) -> Target:
         NameNotFound: DNS does not know the name, and as a NetBIOS name nobody answers to it.
         NameNotResolved: whether it has an address is not known: the name servers did not say.
     """
-    if port is not None and not 0 < port < 65536:
-        raise UsageError(f"port {port} is not between 1 and 65535")
-    bare = machine.strip("[]")
-    with contextlib.suppress(ValueError):
-        address = canonical(bare)
-        return Target(address, address, port)
-    if not machine or machine.startswith("-") or not machine.isprintable() or set(machine) & set(" /\\@"):
-        raise UsageError(f"{machine!r} is not the name of a machine")
+    if (found := literal(machine, port)) is not None:
+        return found
     try:
-        addresses = [found.text for found in resolve(machine, port or 22, socket.AF_UNSPEC, deadline)]
+        addresses = [one.text for one in resolve(machine, port or 22, socket.AF_UNSPEC, deadline)]
     except Failed as failed:
         told = f"{machine}: {failed.text} [{failed.cause}]; {CAUSES[failed.cause].hint}"
         # NetBIOS is asked for what DNS says is not there, and for nothing else: anybody on the network may
@@ -51,6 +45,22 @@ def locate(machine: str, port: int | None, deadline: Deadline) -> Target:
     except OSError as error:
         raise NameNotResolved(f"{machine}: this host could not ask for it: {error.strerror}") from None
     return Target(machine, _reachable(addresses, port or 22, deadline), port)
+
+
+def literal(machine: str, port: int | None) -> Target | None:
+    """The target where ``machine`` is an address already; None where it is a name to be looked up.
+
+    Raises:
+        UsageError: the name or the port cannot be one.
+    """
+    if port is not None and not 0 < port < 65536:
+        raise UsageError(f"port {port} is not between 1 and 65535")
+    with contextlib.suppress(ValueError):
+        address = canonical(machine.strip("[]"))
+        return Target(address, address, port)
+    if not machine or machine.startswith("-") or not machine.isprintable() or set(machine) & set(" /\\@"):
+        raise UsageError(f"{machine!r} is not the name of a machine")
+    return None
 
 
 def canonical(address: str) -> str:

@@ -63,7 +63,14 @@ class ConnectedMachines:
         if is_winrm(access.credential.method):
             from recovery.machines.doctor_windows import examine as examine_windows
 
-            return examine_windows(access.target, access.credential, services, deadline=access.deadline)
+            return examine_windows(
+                access.target,
+                access.credential,
+                services,
+                deadline=access.deadline,
+                known_hosts=access.known_hosts,
+                hops=access.hops,
+            )
         from recovery.machines.doctor_unix import examine
 
         return examine(
@@ -73,6 +80,7 @@ class ConnectedMachines:
             deadline=access.deadline,
             known_hosts=access.known_hosts,
             dependents=dependents,
+            hops=access.hops,
         )
 
     def test(self, access: Access) -> str:
@@ -90,6 +98,12 @@ def _connect(access: Access) -> Callable[[Deadline], Transport]:
     from recovery.transports import connect
 
     def make(deadline: Deadline) -> Transport:
-        return connect(access.target, access.credential, deadline=deadline, known_hosts=access.known_hosts)
+        return connect(
+            access.target,
+            access.credential,
+            deadline=deadline,
+            known_hosts=access.known_hosts,
+            hops=access.hops,
+        )
 
     return make

@@ -6,9 +6,10 @@ import os
 
 from imap4.deadline import Deadline
 from recovery.caller import caller, name_of
+from recovery.credentials.restrictions import JUMP, check_name
 from recovery.credentials.store import Store
 from recovery.errors import RecoveryError, Refused
-from recovery.machines.access import find_target, permitted_access
+from recovery.machines.access import find_target, jump_credential, permitted_access
 from recovery.machines.interface import Access, DoctorFinding, Machines
 from recovery.model import Credential
 from recovery.requests import AccessRequest
@@ -28,8 +29,8 @@ def examine_here(
             target = machines.locate(request.machine, request.port, deadline)
         except RecoveryError as problem:
             return [*findings, DoctorFinding(False, "name", str(problem))], None
-        return [*findings, DoctorFinding(True, "name", f"{request.machine} is {target.address}")], None
-    findings.append(_credential(credential, store))
+        return [*findings, DoctorFinding(True, "name", target.found)], None
+    findings += [_credential(credential, store), *_jumps(request, store)]
     try:
         return findings, permitted_access(request, None, store, machines, deadline)
     except Refused as error:
@@ -40,7 +41,18 @@ def examine_here(
         target = find_target(request, credential, machines, deadline)
     except RecoveryError as error:
         return [*findings, DoctorFinding(False, "name", str(error))], None
-    return [*findings, DoctorFinding(True, "name", f"{request.machine} is {target.address}")], None
+    return [*findings, DoctorFinding(True, "name", target.found)], None
+
+
+def _jumps(request: AccessRequest, store: Store) -> list[DoctorFinding]:
+    """What is wrong with the credentials of jump hosts, each told whatever else is."""
+    findings = []
+    for jump in request.jumps:
+        try:
+            check_name(jump_credential(request, jump, store), jump.host, JUMP)
+        except RecoveryError as error:
+            findings.append(DoctorFinding(False, "jump", f"jump host {jump.host}: {error}"))
+    return findings
 
 
 def _user(store: Store) -> DoctorFinding:

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import base64
-import socket
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
-import paramiko
-
 from imap4.deadline import Deadline
 from recovery.actions.service_proof import describe, find_dependents
-from recovery.caller import caller
-from recovery.errors import HostKeyRejected, RecoveryError
+from recovery.errors import RecoveryError
+from recovery.machines.doctor_hops import authorized_keys, examine_hops, examine_host_key, examine_key
 from recovery.machines.interface import DoctorFinding
-from recovery.model import Credential, Target
+from recovery.model import Credential, Hop, Target
 from recovery.platforms import Platform, ServiceFacts
 from recovery.platforms.detect import detect
 from recovery.transports.link import Link
-from recovery.transports.ssh.known_hosts import KnownHosts, fingerprint, host_name
-from recovery.transports.ssh.login import load_key, ssh_account
-from recovery.transports.ssh.transport import DEFAULT_PORT, SshTransport, open_connection
+from recovery.transports.ssh.connection import DEFAULT_PORT
+from recovery.transports.ssh.jump import Way
+from recovery.transports.ssh.login import ssh_account
+from recovery.transports.ssh.transport import SshTransport
 from recovery.transports.sudoers import lines_for
 
 _SKEW_SECONDS = 5.0
@@ -43,6 +40,7 @@ def examine(
     deadline: Deadline,
     known_hosts: Sequence[str] | None = None,
     dependents: bool = True,
+    hops: Sequence[Hop] = (),
 ) -> list[DoctorFinding]:
     """Everything that a recovery of ``services`` on ``target`` needs, in the order in which it needs it.
 
@@ -51,18 +49,39 @@ def examine(
 
     Args:
         dependents: whether what depends on the services is restarted with them.
+        hops: the jump hosts on the way, which are looked at first.
     """
-    port = target.port or DEFAULT_PORT
-    findings = [DoctorFinding(True, "name", f"{target.machine} is {target.address}")]
-    key, usable = _key(credential)
-    here, trusted = _host_key(target, port, deadline, known_hosts)
+    way = Way()
+    try:
+        return _examine(way, target, credential, services, deadline, known_hosts, dependents, hops)
+    finally:
+        way.close()
+
+
+def _examine(
+    way: Way,
+    target: Target,
+    credential: Credential,
+    services: Sequence[str],
+    deadline: Deadline,
+    known_hosts: Sequence[str] | None,
+    dependents: bool,
+    hops: Sequence[Hop],
+) -> list[DoctorFinding]:
+    findings = [DoctorFinding(True, "name", target.found)]
+    last_stop = target.address or target.machine, target.port or DEFAULT_PORT
+    findings += examine_hops(way, hops, last_stop, deadline, known_hosts)
+    key, usable = examine_key(credential)
+    if not all(finding.ok for finding in findings):
+        return [*findings, *usable]
+    here, trusted = examine_host_key(way, target, deadline, known_hosts)
     findings += [*usable, *trusted]
-    line = _authorized_keys(key, here) if key is not None else ""
+    line = authorized_keys(key, here) if key is not None else ""
     last = [DoctorFinding(True, "authorized_keys", line)] if line else []
     if not all(finding.ok for finding in (*usable, *trusted)):
         return [*findings, *last]
     try:
-        transport = SshTransport.connect(target, credential, deadline=deadline, known_hosts=known_hosts)
+        transport = SshTransport.on(way, target, credential, deadline=deadline, known_hosts=known_hosts)
     except RecoveryError as error:
         remedy = "mend the credential or the machine's account"
         if line:
@@ -73,60 +92,6 @@ def examine(
     with Link(lambda _: transport, become=credential.become) as link:
         findings += _machine(link, credential, services, dependents, deadline)
     return [*findings, *last]
-
-
-def _key(credential: Credential) -> tuple[paramiko.PKey | None, list[DoctorFinding]]:
-    """The private key, and what was found of what the credential logs in with."""
-    if credential.method == "ssh-agent":
-        count = len(paramiko.Agent().get_keys())
-        remedy = (
-            "start one for this user and ssh-add the key, or store the key; an engine has no agent by itself"
-        )
-        detail = f"{count} keys in the agent of {caller()}"
-        return None, [DoctorFinding(count > 0, "agent", detail, "" if count else remedy)]
-    if credential.method != "ssh-key":
-        return None, []
-    try:
-        key = load_key(credential)
-    except RecoveryError as error:
-        return None, [DoctorFinding(False, "key", f"{error} (read as {caller()})")]
-    file = credential.private_key_file
-    shown = f"{file}, read as {caller()}" if file else "stored with the credential"
-    return key, [DoctorFinding(True, "key", f"{fingerprint(key.asbytes())}, {shown}")]
-
-
-def _host_key(
-    target: Target, port: int, deadline: Deadline, known_hosts: Sequence[str] | None
-) -> tuple[str, list[DoctorFinding]]:
-    """Our own address as the machine sees it, and what was found of port and host key."""
-    findings = []
-    try:
-        keys = KnownHosts.read(target.machine, port, known_hosts)
-    except HostKeyRejected as error:
-        remedy = "name a file that this user can read"
-        findings = [DoctorFinding(False, "known hosts", f"{error} (read as {caller()})", remedy)]
-        keys = KnownHosts((), target.machine, port)
-    try:
-        connection = open_connection(target, keys, deadline)
-    except RecoveryError as error:
-        remedy = "start sshd there, or open the firewall for it"
-        return "", [*findings, DoctorFinding(False, "port", str(error), remedy)]
-    try:
-        here = str(connection.sock.getsockname()[0]) if isinstance(connection.sock, socket.socket) else ""
-        banner, key = connection.remote_version, connection.get_remote_server_key()
-    finally:
-        connection.close()
-    findings.append(DoctorFinding(True, "port", f"{target.address} port {port} answers: {banner}"))
-    certificate = key.public_blob.key_blob if key.public_blob else None
-    line = f"{host_name(target.machine, port)} {key.get_name()} {base64.b64encode(key.asbytes()).decode()}"
-    try:
-        keys.check(key.asbytes(), certificate)
-    except HostKeyRejected as error:
-        unknown = "is unknown" in str(error)
-        remedy = f"if the machine's console shows the same fingerprint, add: {line}" if unknown else ""
-        return here, [*findings, DoctorFinding(False, "host key", str(error), remedy)]
-    shown = f"{fingerprint(key.asbytes())} is on file for {caller()}"
-    return here, [*findings, DoctorFinding(True, "host key", shown)]
 
 
 def _machine(
@@ -212,9 +177,3 @@ def _privilege(
         return [DoctorFinding(False, "privilege", detail, remedy), *listing]
     detail = f"sudo lets {account} run all {len(commands)} commands"
     return [DoctorFinding(True, "privilege", detail), *listing]
-
-
-def _authorized_keys(key: paramiko.PKey, here: str) -> str:
-    """The line for the account's authorized_keys (sshd(8)): this key, from here, without any forwarding."""
-    source = f'from="{here}",' if here else ""
-    return f"{source}restrict {key.get_name()} {key.get_base64()}"

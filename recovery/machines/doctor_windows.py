@@ -17,7 +17,7 @@ from recovery.errors import (
     RecoveryError,
 )
 from recovery.machines.interface import DoctorFinding
-from recovery.model import Credential, Target
+from recovery.model import Credential, Hop, Target
 from recovery.platforms.windows import Windows
 from recovery.platforms.windows.about import About, about
 from recovery.transports.link import Link
@@ -39,7 +39,13 @@ _WEAK = {
 
 
 def examine(
-    target: Target, credential: Credential, services: Sequence[str] = (), *, deadline: Deadline
+    target: Target,
+    credential: Credential,
+    services: Sequence[str] = (),
+    *,
+    deadline: Deadline,
+    known_hosts: Sequence[str] | None = None,
+    hops: Sequence[Hop] = (),
 ) -> list[DoctorFinding]:
     """Everything that a recovery of ``services`` on ``target`` needs, in the order in which it needs it.
 
@@ -48,10 +54,24 @@ def examine(
     Raises:
         UsageError: the credential's method does not fit, or a service's name can be none.
     """
-    findings = [DoctorFinding(True, "name", f"{target.machine} is {target.address}")]
+    findings = [DoctorFinding(True, "name", target.found)]
+    way = None
+    if hops:
+        # Here and not above: SSH is not needed without jump hosts.
+        from recovery.machines.doctor_hops import examine_hops
+        from recovery.transports.ssh.jump import Way
+
+        way = Way()
+        last = f"{target.address or target.machine}", target.port or HTTPS_PORT
+        findings += examine_hops(way, hops, last, deadline, known_hosts)
+        if not all(finding.ok for finding in findings):
+            way.close()
+            return findings
     try:
-        transport = WinRmTransport.connect(target, credential, deadline=deadline)
+        transport = WinRmTransport.connect(target, credential, deadline=deadline, way=way)
     except tuple(kind for kind, _ in _TITLES) as error:
+        if way:
+            way.close()
         title = next(title for kind, title in _TITLES if isinstance(error, kind))
         return [*findings, DoctorFinding(False, title, str(error))]
     findings += _connection(target, credential)
@@ -72,7 +92,7 @@ def _connection(target: Target, credential: Credential) -> list[DoctorFinding]:
     trusted = target.ca_file or "the system's authorities"
     how = f"HTTPS, certificate trusted by {trusted}" if https else "HTTP, every message sealed"
     return [
-        DoctorFinding(True, "connection", f"{target.address} port {port}: {how}"),
+        DoctorFinding(True, "connection", f"{target.address or target.machine} port {port}: {how}"),
         DoctorFinding(True, "login", f"{credential.account} with {credential.method}"),
     ]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from imap4.deadline import Deadline
-from recovery.model import Credential, Outcome, Plan, StepListener, Target
+from recovery.model import Credential, Hop, Outcome, Plan, StepListener, Target
 from recovery.requests import ActionRequest
 
 
@@ -23,6 +23,13 @@ class Access:
     credential: Credential
     known_hosts: tuple[str, ...] | None
     deadline: Deadline
+    hops: tuple[Hop, ...] = ()
+    """The jump hosts on the way, the first one first."""
+
+    @property
+    def credentials(self) -> tuple[Credential, ...]:
+        """All whose secrets are used on the way."""
+        return self.credential, *(hop.credential for hop in self.hops)
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ from imap4.scrub import Scrubber
 from recovery.model import CommandResult, Credential, Transport
 
 
-def scrubber_for(credential: Credential) -> Scrubber:
-    """Knows the credential's secrets, also as they stand in JSON, in which PowerShell answers."""
-    held = (credential.password, credential.passphrase, credential.private_key)
+def scrubber_for(*credentials: Credential) -> Scrubber:
+    """Knows the credentials' secrets, also as they stand in JSON, in which PowerShell answers."""
+    held = [each for one in credentials for each in (one.password, one.passphrase, one.private_key)]
     texts = [secret.reveal() for secret in held if secret]
     escaped = [json.dumps(text, ensure_ascii=plain)[1:-1] for text in texts for plain in (True, False)]
     return Scrubber([*texts, *escaped])

@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
+from imap4.monitor import jumps
 from imap4.monitor.definition import checks, values
 from imap4.monitor.definition.check_options import wrong as wrong_options
 from imap4.monitor.definition.checks import Mistake
@@ -93,7 +94,10 @@ def _recovery(section: Section) -> Recovery:
         verify=section.value("verify", checks.boolean, True),
         actions=tuple(_action(each) for each in section.tables("action")),
         port=section.value("port", checks.integer(1, 65535), None),
+        jump=section.value("jump", checks.listed(values.jump), ()),
     )
+    if len(recovery.jump) > jumps.MOST:
+        section.mistake("jump", f"more than {jumps.MOST} jump hosts")
     if not section.partial and recovery.actions:
         names = {action.name for action in recovery.actions}
         if not section.given("machine"):

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from imap4.hostnames import NotAHost, family_of, lacks_zone, to_ascii
+from imap4.monitor import jumps
 from imap4.monitor.definition import checks
 from imap4.monitor.definition.checks import Bad
 from imap4.monitor.model import AlertRange, Contact, object_name
@@ -55,6 +56,16 @@ def machine(value: Any) -> str:
     """An FQDN, a NetBIOS name or an IP address."""
     found: str = _MACHINE(value)
     return _host(found, found)
+
+
+def jump(value: Any) -> str:
+    """A jump host: ``CREDENTIAL@HOST`` or ``CREDENTIAL@HOST:PORT``."""
+    found: str = checks.text()(value)
+    try:
+        jumps.parse(found)
+    except ValueError as error:
+        raise Bad(str(error)) from None
+    return found
 
 
 NAME = checks.text(64)

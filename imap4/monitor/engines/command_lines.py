@@ -94,6 +94,8 @@ def recovery_arguments(monitor: Monitor, action: Action, programs: Programs, eve
     arguments += ["--machine", recovery.machine, "--credential", recovery.credential]
     if recovery.port is not None:
         arguments += ["--port", str(recovery.port)]
+    for jump in recovery.jump:
+        arguments += ["--jump", jump]
     if action.name == "restart-service":
         for service in recovery.services:
             arguments += ["--service", service]

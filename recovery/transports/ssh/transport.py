@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import secrets
-import socket
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -15,19 +13,14 @@ import paramiko
 from imap4.deadline import Deadline
 from imap4.scrub import Scrubber
 from recovery.errors import ConnectFailed, DeadlineExceeded
-from recovery.model import CommandResult, Credential, Ended, Target
+from recovery.model import CommandResult, Credential, Ended, Hop, Target
 from recovery.transports.scrubbed import scrubber_for
 from recovery.transports.ssh import remote_shell
 from recovery.transports.ssh.channel import Exchange
-from recovery.transports.ssh.known_hosts import KnownHosts, fingerprint
-from recovery.transports.ssh.login import log_in
+from recovery.transports.ssh.connection import CONNECT_SECONDS, text_of
+from recovery.transports.ssh.jump import Way, reach
+from recovery.transports.ssh.known_hosts import fingerprint
 
-# The library's thread logs tracebacks of what it raises as well; logging prints them where no handler is.
-logging.getLogger("paramiko").addHandler(logging.NullHandler())
-
-DEFAULT_PORT = 22
-CONNECT_SECONDS = 15.0
-"""Longest wait for the TCP connection, and for each later phase up to the login."""
 SILENCE_SECONDS = 20.0
 """A link over which no answer came for so long is lost."""
 GRACE_SECONDS = 2.0
@@ -40,10 +33,11 @@ class SshTransport:
     language = "sh"
 
     def __init__(
-        self, connection: paramiko.Transport, where: str, silence: float, scrubber: Scrubber
+        self, connection: paramiko.Transport, where: str, silence: float, scrubber: Scrubber, way: Way
     ) -> None:
         self._connection = connection
         self._where = where
+        self._way = way
         self._scrub = scrubber
         self.host_key = fingerprint(connection.get_remote_server_key().asbytes())
         """What the machine proved to be, as ``ssh-keygen -l`` shows it."""
@@ -58,25 +52,39 @@ class SshTransport:
         deadline: Deadline,
         known_hosts: Sequence[str] | None = None,
         silence: float = SILENCE_SECONDS,
+        hops: Sequence[Hop] = (),
     ) -> SshTransport:
         """Connect, verify the host key, log in; nothing secret is sent before the key is verified.
+
+        Args:
+            hops: the jump hosts on the way, each of which is verified and logged in to as well.
 
         Raises:
             ConnectFailed, HostKeyRejected, LoginFailed: with what to do about it.
         """
-        port = target.port or DEFAULT_PORT
-        where = f"{target.machine} ({target.address} port {port})"
-        keys = KnownHosts.read(target.machine, port, known_hosts)
-        connection = open_connection(target, keys, deadline)
+        way = Way.open(hops, deadline, known_hosts)
         try:
-            host_key = connection.get_remote_server_key()
-            certificate = host_key.public_blob.key_blob if host_key.public_blob else None
-            keys.check(host_key.asbytes(), certificate)
-            log_in(connection, credential, where, deadline)
+            return cls.on(
+                way, target, credential, deadline=deadline, known_hosts=known_hosts, silence=silence
+            )
         except BaseException:
-            connection.close()
+            way.close()
             raise
-        return cls(connection, where, silence, scrubber_for(credential))
+
+    @classmethod
+    def on(
+        cls,
+        way: Way,
+        target: Target,
+        credential: Credential,
+        *,
+        deadline: Deadline,
+        known_hosts: Sequence[str] | None = None,
+        silence: float = SILENCE_SECONDS,
+    ) -> SshTransport:
+        """As :meth:`connect`, by a way that is open; it is closed with the link."""
+        connection = reach(target, credential, way, deadline, known_hosts)
+        return cls(connection, way.place(target), silence, scrubber_for(credential), way)
 
     def run(
         self,
@@ -115,7 +123,7 @@ class SshTransport:
         try:
             channel = self._connection.open_session(timeout=min(CONNECT_SECONDS, deadline.left))
         except (paramiko.SSHException, EOFError, OSError) as error:
-            raise ConnectFailed(f"{self._where}: the SSH connection is gone ({_text(error)})") from None
+            raise ConnectFailed(f"{self._where}: the SSH connection is gone ({text_of(error)})") from None
         with contextlib.closing(channel):
             exchange = Exchange(channel, nonce, keep, self._heartbeat.alive)
             try:
@@ -124,7 +132,9 @@ class SshTransport:
             except (paramiko.SSHException, EOFError, OSError) as error:
                 if not self._connection.is_active():
                     return _lost(exchange, began)
-                raise ConnectFailed(f"{self._where}: no command can be run there ({_text(error)})") from None
+                raise ConnectFailed(
+                    f"{self._where}: no command can be run there ({text_of(error)})"
+                ) from None
         return self._result(exchange, began)
 
     def work_seconds(self, deadline: Deadline) -> float:
@@ -159,68 +169,12 @@ class SshTransport:
         self._heartbeat.stop()
         with contextlib.suppress(Exception):
             self._connection.close()
-
-
-def open_connection(target: Target, keys: KnownHosts, deadline: Deadline) -> paramiko.Transport:
-    """An encrypted connection whose host key nobody has verified yet.
-
-    Raises:
-        ConnectFailed: no connection, or no SSH server behind it.
-    """
-    port = target.port or DEFAULT_PORT
-    where = f"{target.machine} ({target.address} port {port})"
-    limit = min(CONNECT_SECONDS, deadline.left)
-    if limit <= 0:
-        raise DeadlineExceeded(f"{where}: no time was left to connect")
-    try:
-        sock = socket.create_connection((target.address, port), timeout=limit)
-    except OSError as error:
-        reason = f"no answer within {limit:.0f} s" if isinstance(error, TimeoutError) else _text(error)
-        passing = isinstance(error, ConnectionError)
-        raise ConnectFailed(f"{where}: no SSH connection: {reason}", passing=passing) from None
-    # Nagle's algorithm would hold small packets back until the last one is acknowledged (RFC 896).
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    connection = paramiko.Transport(sock)
-    # The library's thread must not keep our process alive.
-    connection.daemon = True
-    limit = max(0.1, min(CONNECT_SECONDS, deadline.left))
-    connection.banner_timeout = connection.handshake_timeout = connection.auth_timeout = limit
-    connection.channel_timeout = limit
-    options = connection.get_security_options()
-    # Else the machine shows the key that the library likes best, which may not be the one on file.
-    options.key_types = keys.algorithms(options.key_types)
-    try:
-        connection.start_client(timeout=limit)
-    except (paramiko.SSHException, EOFError, OSError) as error:
-        connection.close()
-        text = f"{where}: connected, but no SSH session: {_text(error)}"
-        incompatible = isinstance(error, paramiko.ssh_exception.IncompatiblePeer)
-        offers = _offers(str(error), options) if incompatible else ""
-        raise ConnectFailed(text + offers, passing=not incompatible) from None
-    return connection
+        self._way.close()
 
 
 def _grace(deadline: Deadline) -> float:
     """Seconds between SIGTERM and SIGKILL: of a short time-out the work gets most."""
     return min(GRACE_SECONDS, deadline.left / 8)
-
-
-def _text(error: BaseException) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror.lower()
-    return str(error).rstrip(".") or type(error).__name__
-
-
-def _offers(missing: str, options: paramiko.transport.SecurityOptions) -> str:
-    """What this host offers of the kind of algorithm that ``missing`` says is not shared (RFC 4253, 7.1)."""
-    kinds = {
-        "kex": options.kex,
-        "host key": options.key_types,
-        "cipher": options.ciphers,
-        "mac": options.digests,
-    }
-    ours = next((names for kind, names in kinds.items() if kind in missing.lower()), ())
-    return f"; this host offers {', '.join(ours)}; what the machine offers shows: ssh -vv" if ours else ""
 
 
 def _lost(exchange: Exchange, began: float) -> CommandResult:

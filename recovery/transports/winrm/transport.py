@@ -29,7 +29,7 @@ from recovery.transports.winrm.errors import (
 )
 from recovery.transports.winrm.kerberos import ticket
 from recovery.transports.winrm.session import make_protocol
-from recovery.transports.winrm.wire import Wire, is_address, tls_context
+from recovery.transports.winrm.wire import Way, Wire, is_address, tls_context
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -66,17 +66,22 @@ class WinRmTransport:
 
     language = "powershell"
 
-    def __init__(self, target: Target, credential: Credential, deadline: Deadline) -> None:
+    def __init__(
+        self, target: Target, credential: Credential, deadline: Deadline, way: Way | None = None
+    ) -> None:
         _check_library(credential)
         scheme, port = _scheme_and_port(target, credential)
-        where = f"{target.machine} ({target.address} port {port})"
+        where = way.place(target, port) if way else f"{target.machine} ({target.address} port {port})"
         names = credential.account, credential.name, credential.method
         self._peer = Peer(where, port, scheme, *names, scrubber_for(credential))
         self._broken: RecoveryError | None = None
         self._running = False
         self._cleanup = contextlib.ExitStack()
         tls = tls_context(target, credential, target.ca_file) if scheme == "https" else None
-        self._wire = self._connect(target, port, tls, deadline)
+        self._wire = self._connect(target, port, tls, deadline, way)
+        if way:
+            # Left last of all, when the shell is closed.
+            self._cleanup.callback(way.close)
         try:
             if credential.method == "winrm-kerberos":
                 self._cleanup.enter_context(ticket(credential, deadline))
@@ -104,24 +109,26 @@ class WinRmTransport:
                 # Not by way of _ask: a shell that is gone already is no sign of a broken link.
                 self._protocol.close_shell(shell, close_session=False)
 
-    def _connect(self, target: Target, port: int, tls: object, deadline: Deadline) -> Wire:
+    def _connect(self, target: Target, port: int, tls: object, deadline: Deadline, way: Way | None) -> Wire:
         limit = deadline.share(CONNECT_SECONDS)
         if limit.left <= 0:
             raise DeadlineExceeded(f"{self._peer.where}: no time was left to connect")
         try:
-            return Wire(target, port, tls, limit)  # type: ignore[arg-type]
+            return Wire(target, port, tls, limit, way)  # type: ignore[arg-type]
         except OSError as error:
             raise no_connection(error, self._peer, limit.seconds) from None
 
     @classmethod
-    def connect(cls, target: Target, credential: Credential, *, deadline: Deadline) -> WinRmTransport:
+    def connect(
+        cls, target: Target, credential: Credential, *, deadline: Deadline, way: Way | None = None
+    ) -> WinRmTransport:
         """Connect, verify the certificate, log in, open a shell. A refused login is never repeated.
 
         Raises:
             ConnectFailed, HostKeyRejected, LoginFailed, PrivilegeMissing, DeadlineExceeded: with what to do.
             UsageError: the method or a file does not fit; nothing was tried.
         """
-        return cls(target, credential, deadline)
+        return cls(target, credential, deadline, way)
 
     def run(
         self,

@@ -13,7 +13,7 @@ import ipaddress
 import socket
 import ssl
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -33,26 +33,53 @@ class TooMuch(OSError):
     """The peer sent more than any WinRM service would."""
 
 
+class Way(Protocol):
+    """A way to a machine through jump hosts (``recovery.transports.ssh.jump``)."""
+
+    def place(self, target: Target, default: int) -> str:
+        """``target`` at the end of the way, for messages."""
+        ...
+
+    def socket_to(self, target: Target, port: int, deadline: Deadline) -> socket.socket:
+        """A connection to ``target``; raises RecoveryError."""
+        ...
+
+    def close(self) -> None:
+        """Leave all of its hosts; never raises."""
+        ...
+
+
 class Wire:
     """One connection to ``target``, and the deadline and limit of what goes on over it.
 
     Args:
         tls: how to verify the machine; None for HTTP (whose messages are then sealed).
+        way: what it goes through; None is the network itself.
     """
 
-    def __init__(self, target: Target, port: int, tls: ssl.SSLContext | None, deadline: Deadline) -> None:
+    def __init__(
+        self,
+        target: Target,
+        port: int,
+        tls: ssl.SSLContext | None,
+        deadline: Deadline,
+        way: Way | None = None,
+    ) -> None:
         self.deadline = deadline
         self.received = 0
         self.offers: str | None = None
         """The authentication methods that the machine named when it last refused."""
         self._fresh: socket.socket | None = None
-        self._open(target, port, tls)
+        self._open(target, port, tls, way)
 
-    def _open(self, target: Target, port: int, tls: ssl.SSLContext | None) -> None:
+    def _open(self, target: Target, port: int, tls: ssl.SSLContext | None, way: Way | None) -> None:
         """Raises OSError: TimeoutError, ssl.SSLError and so on, each as it happened."""
-        plain = socket.create_connection((target.address, port), timeout=self.timeout())
-        try:
+        if way is None:
+            plain = socket.create_connection((target.address, port), timeout=self.timeout())
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        else:
+            plain = way.socket_to(target, port, self.deadline)
+        try:
             if tls is None:
                 bound: _PlainSocket | _TlsSocket = _PlainSocket(fileno=plain.detach())
             else:

@@ -30,10 +30,10 @@ REBOOT = 133  # what systemd-nspawn exits with when the machine asked for a rebo
 PROVISION = Path(__file__).with_name("provision.sh")
 
 
-def free_port() -> int:
-    """A TCP port of the machine's address that nobody listens on."""
+def free_port(address: str = ADDRESS) -> int:
+    """A TCP port of an address that nobody listens on."""
     with socket.socket() as sock:
-        sock.bind((ADDRESS, 0))
+        sock.bind((address, 0))
         port: int = sock.getsockname()[1]
         return port
 
@@ -208,10 +208,10 @@ class Machine:
         return done.stdout.strip()
 
     @staticmethod
-    def answers(port: int, begins: bytes) -> bool:
+    def answers(port: int, begins: bytes, address: str = ADDRESS) -> bool:
         """Whether a server on the machine's ``port`` says something that begins so."""
         try:
-            with socket.create_connection((ADDRESS, port), timeout=2) as sock:
+            with socket.create_connection((address, port), timeout=2) as sock:
                 return sock.recv(64).startswith(begins)
         except OSError:
             return False

@@ -31,21 +31,22 @@ TOLD = {
 }
 
 
-@pytest.mark.parametrize("port", [None, 2222])
+@pytest.mark.parametrize(("port", "jump"), [(None, ()), (2222, ("gate@gate1", "gate2:2222"))])
 @pytest.mark.parametrize("event", ["nagios", "icinga"])
 @pytest.mark.parametrize(
     ("number", "said"),
     [
-        (0, "restart-service dovecot on mail.example.org: skipped: alert 9 is outside 1-2"),
-        (1, "reboot-server on mail.example.org: skipped: alert 9 is outside 3"),
+        (0, "restart-service dovecot on mail.example.org{}: skipped: alert 9 is outside 1-2"),
+        (1, "reboot-server on mail.example.org{}: skipped: alert 9 is outside 3"),
     ],
 )
 def test_recovery_understands_what_is_rendered(
-    tmp_path: Path, event: str, number: int, said: str, port: int | None
+    tmp_path: Path, event: str, number: int, said: str, port: int | None, jump: tuple[str, ...]
 ) -> None:
     """The alert is one at which nothing is to be done, so it decides and nothing else."""
-    monitor = replace(RECOVERY, recovery=replace(RECOVERY.recovery, port=port))
+    monitor = replace(RECOVERY, recovery=replace(RECOVERY.recovery, port=port, jump=jump))
     arguments = recovery_arguments(monitor, monitor.recovery.actions[number], Programs(), event)[1:]
+    said = said.format(" through gate1, gate2" if jump else "")
     told = {f"{event.upper()}_{name}": text for name, text in TOLD.items()}
     ended = subprocess.run(
         [sys.executable, "-m", "recovery", *arguments],

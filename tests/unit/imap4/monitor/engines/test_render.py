@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 
 import pytest
@@ -36,20 +37,22 @@ def test_the_files_are_those_in_the_golden_folder(engine: str) -> None:
         assert text == (GOLDEN / engine / name).read_text(), name
 
 
-@pytest.mark.parametrize(
-    ("engine", "before", "more"),
-    [
-        ("nagios", " --credential mail-restart", " --port 2222"),
-        ("naemon", " --credential mail-restart", " --port 2222"),
-        ("icinga2", '    "--credential",\n    "mail-restart",\n', '    "--port",\n    "2222",\n'),
-    ],
-)
-def test_the_port_of_repairs_is_two_words_more_and_nothing_else(
-    imap4_monitor: Run, tmp_path: Path, engine: str, before: str, more: str
+PORT = "port = 2222", ("--port", "2222")
+JUMP = 'jump = ["gate@gate1:2222", "[::1]"]', ("--jump", "gate@gate1:2222", "--jump", "[::1]")
+
+
+@pytest.mark.parametrize(("line", "words"), [PORT, JUMP], ids=["port", "jump"])
+@pytest.mark.parametrize("engine", ["nagios", "naemon", "icinga2"])
+def test_the_way_to_the_machine_is_a_few_words_more_and_nothing_else(
+    imap4_monitor: Run, tmp_path: Path, engine: str, line: str, words: tuple[str, ...]
 ) -> None:
+    before, more = " --credential mail-restart", f" {shlex.join(words)}"
+    if engine == "icinga2":
+        before = '    "--credential",\n    "mail-restart",\n'
+        more = "".join(f'    "{word}",\n' for word in words)
     text = (GOLDEN / "definition.toml").read_text()
     machine = 'machine = "mail.example.org"\n'
-    (tmp_path / "definition.toml").write_text(text.replace(machine, machine + "port = 2222\n"))
+    (tmp_path / "definition.toml").write_text(text.replace(machine, f"{machine}{line}\n"))
     assert imap4_monitor("render", engine, "definition.toml", "-o", "out", *PLACES).returncode == 0
     golden = {
         path.name: path.read_text()

@@ -17,7 +17,7 @@ from imap4.deadline import Deadline
 from recovery.errors import RecoveryError
 from recovery.model import Target
 from recovery.transports.ssh.known_hosts import KnownHosts
-from recovery.transports.ssh.transport import open_connection
+from recovery.transports.ssh.connection import open_connection
 target = Target("mail7", "127.0.0.1", int(sys.argv[1]))
 try:
     open_connection(target, KnownHosts([], "mail7", target.port), Deadline(20))
