@@ -173,9 +173,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given[:1] == ["pace"]:
         # Runs at every failing test: it loads nothing that it does not need.
-        from imap4.monitor.engines.nagios import pace
+        from imap4.monitor.engines.nagios import pace_program
 
-        return pace.main(given[1:])
+        return pace_program.main(given[1:])
     options = make_parser().parse_args(given)
     try:
         code = COMMANDS[options.command](options)

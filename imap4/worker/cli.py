@@ -59,6 +59,7 @@ def main(argv: Sequence[str]) -> int:
         core=core,
         register=given.register,
         plugins=tuple(given.plugin),
+        monitors=tuple(given.monitor),
         workers=given.workers,
         limits=Limits(given.max_jobs, given.max_resolvers, given.max_programs),
         naemon=given.naemon or "naemon" in Path(core).name,
@@ -66,6 +67,7 @@ def main(argv: Sequence[str]) -> int:
         grace=given.grace,
         socket=given.socket or None,
         serve=_serve(given.serve, given.socket),
+        checks_only=given.checks_only,
     )
     from imap4.worker.supervisor import Supervisor
 
@@ -111,6 +113,18 @@ def _parser() -> Parser:
         default=[],
         metavar="PATH",
         help="another path under which this very plugin is called, such as a wrapper; may be given again",
+    )
+    add(
+        "--monitor",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="another path under which this very imap4-monitor is called; may be given again",
+    )
+    add(
+        "--checks-only",
+        action="store_true",
+        help="leave event handlers and silent notifications of imap4-monitor to the core's own workers",
     )
     _add_bounds(parser)
     add("--naemon", action="store_true", help="split command lines as Naemon does (guessed from --core)")

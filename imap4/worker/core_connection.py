@@ -61,7 +61,7 @@ def _identity(path: str) -> Identity | None:
 
 
 class CoreConnection:
-    """One worker's registration. Everything happens in the hub."""
+    """One of a worker's registrations. Everything happens in the hub."""
 
     def __init__(
         self,
@@ -69,14 +69,18 @@ class CoreConnection:
         dispatcher: Dispatcher,
         journal: Journal,
         settings: Settings,
+        number: int,
         held: int | None,
-        tell: Callable[[bytes, int | None], None],
+        tell: Callable[[int, int | None], None],
     ) -> None:
         """
         Args:
+            number: which of the settings' names it registers for.
             held: descriptor of a connection that a predecessor has registered.
-            tell: tells the supervisor ``H`` and a descriptor to hold, or ``R`` to release it.
+            tell: tells the supervisor the number, and a descriptor to hold, or None to release it.
         """
+        self._number = number
+        self._name = settings.names[number]
         self.connected = False
         self._hub = hub
         self._dispatcher = dispatcher
@@ -115,7 +119,8 @@ class CoreConnection:
             try:
                 sock, data, left = self._take_over() if self._held is not None else self._register()
             except (OSError, core_messages.ProtocolError) as error:
-                self._say(f"waiting for the core at {self._settings.core}: {error}")
+                refused = isinstance(error, core_messages.ProtocolError)
+                self._say(f"waiting for the core at {self._settings.core}: {error}", alone=refused)
                 self._hub.pause(time.monotonic() + pause)
                 pause = min(pause * 2, _RETRY_MAX)
                 continue
@@ -155,9 +160,7 @@ class CoreConnection:
             # The buffers let the core go on writing for a while where we do not get to read.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 * 1024 * 1024)
             name = f"imap4-worker-{os.getpid()}"
-            sock.sendall(
-                core_messages.register(name, self._settings.register, self._settings.limits.max_jobs)
-            )
+            sock.sendall(core_messages.register(name, self._name, self._settings.limits.max_jobs))
             data = b""
             while (rest := core_messages.registered(data)) is None:
                 more = sock.recv(_READ)
@@ -170,7 +173,7 @@ class CoreConnection:
         self._core = core
         self._journal.clear()
         self._dispatcher.statistics.registered()
-        self._tell(b"H", sock.fileno())
+        self._tell(self._number, sock.fileno())
         return sock, rest, []
 
     def _take_over(self) -> tuple[Socket, bytes, list[Noted]]:
@@ -290,12 +293,13 @@ class CoreConnection:
         self._answers.clear()
         self._journal.clear()
         if self._socket is not None:
-            self._tell(b"R", None)
+            self._tell(self._number, None)
             self._socket.close()
             self._socket = None
 
-    def _say(self, text: str) -> None:
-        """Log a change, once."""
-        if text != self._told:
-            self._told = text
-            print(f"imap4-worker[{os.getpid()}]: {text}", file=sys.stderr, flush=True)
+    def _say(self, text: str, *, alone: bool = False) -> None:
+        """Log a change, once; what befalls all registrations alike, the first one only."""
+        if text != self._told and (alone or not self._number):
+            name = f"{self._name}: " if self._number else ""
+            print(f"imap4-worker[{os.getpid()}]: {name}{text}", file=sys.stderr, flush=True)
+        self._told = text

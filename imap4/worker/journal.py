@@ -1,9 +1,9 @@
 """Memory shared between a worker process and its supervisor, so that no job dies with the process.
 
-The worker notes every job in it as it comes and strikes it out once its answer is with the core; the
-supervisor keeps the connection to the core open. Where a worker is killed, its successor takes both
-over and runs the jobs that are noted. That must be so: a core that loses a connection loses its jobs
-too, and finds out after ten minutes.
+There is one journal for each registration. The worker notes every job in it as it comes and strikes it out
+once its answer is with the core; the supervisor keeps the connection to the core open. Where a worker is
+killed, its successor takes both over and runs the jobs that are noted. That must be so: a core that loses
+a connection loses its jobs too, and finds out after ten minutes.
 
 Killed in the middle of a read: what was about to be read is noted first, and compared with what is
 there. In the middle of a write: the answers are sent again, which the core passes by, since it numbers
@@ -13,19 +13,16 @@ had is the connection given up.
 
 from __future__ import annotations
 
-import json
 import mmap
 import struct
 import time
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-_BEAT = struct.Struct("d")
 _HEAD = struct.Struct("=IIIIQ")
 """State; which half of the room is used, bytes in it, how many of them are new; the read's number.
 
 Always written at once, after what it speaks of, so that it is true whenever the worker is killed."""
 
-_HEAD_AT = 8
 _STATE = struct.Struct("=I")
 _LENGTH = struct.Struct("I")
 _JOB = struct.Struct("IIdQ")  # length (0: free), how often it was begun, when it came, in which read
@@ -33,12 +30,13 @@ _JOB = struct.Struct("IIdQ")  # length (0: free), how often it was begun, when i
 # What the worker is in the middle of.
 CLEAN, READING, READ, SENDING, UNSURE = range(5)
 
-_STATISTICS, _STATISTICS_ROOM = 64, 64 * 1024
-UNREAD_ROOM = 512 * 1024
-_UNREAD = _STATISTICS + _STATISTICS_ROOM
-_JOBS = _UNREAD + 2 * UNREAD_ROOM
-_JOB_ROOM = 2048
 SLOTS = 16384
+UNREAD_ROOM = 512 * 1024
+_MESSAGE_ROOM = 2048
+_JOBS = 64
+_UNREAD = _JOBS + SLOTS * _JOB.size
+_MESSAGES = _UNREAD + 2 * UNREAD_ROOM
+"""Apart from what is said of them, so that looking through all slots touches no message's memory."""
 
 NOWHERE = -1
 """The slot of a job that there was no room for; it dies with the process."""
@@ -55,32 +53,21 @@ class Noted(NamedTuple):
 
 
 class Journal:
-    """One worker's part of the shared memory. What is never touched takes up no memory."""
+    """The shared memory of one registration. What is never touched takes up no memory."""
 
     def __init__(self) -> None:
-        self._memory = mmap.mmap(-1, _JOBS + SLOTS * _JOB_ROOM)
+        self._memory = mmap.mmap(-1, _MESSAGES + SLOTS * _MESSAGE_ROOM)
         self._free: list[int] = []
-        self.beat()
-
-    def beat(self) -> None:
-        """Say that the worker's loop goes round."""
-        _BEAT.pack_into(self._memory, 0, time.monotonic())
-
-    @property
-    def silence(self) -> float:
-        """Seconds since the last beat."""
-        beat: float = _BEAT.unpack_from(self._memory)[0]
-        return time.monotonic() - beat
 
     @property
     def state(self) -> int:
         """CLEAN, READING, READ, SENDING or UNSURE."""
-        state: int = _STATE.unpack_from(self._memory, _HEAD_AT)[0]
+        state: int = _STATE.unpack_from(self._memory)[0]
         return state
 
     @state.setter
     def state(self, value: int) -> None:
-        _STATE.pack_into(self._memory, _HEAD_AT, value)
+        _STATE.pack_into(self._memory, 0, value)
 
     def begin_read(self, unread: bytes, new: bytes) -> None:
         """Note what is about to be taken from the connection: ``new``, after ``unread`` of before."""
@@ -92,44 +79,26 @@ class Journal:
 
     def read_before(self) -> tuple[bytes, bytes]:
         """What the predecessor had read and was about to read, and the new part of it."""
-        _, half, length, new, _ = _HEAD.unpack_from(self._memory, _HEAD_AT)
+        _, half, length, new, _ = _HEAD.unpack_from(self._memory)
         at = _UNREAD + half * UNREAD_ROOM
         data = self._memory[at : at + length]
         return data, data[length - new :]
 
     def _write(self, state: int, data: bytes, new: int, step: int) -> None:
-        _, half, _, _, number = _HEAD.unpack_from(self._memory, _HEAD_AT)
+        _, half, _, _, number = _HEAD.unpack_from(self._memory)
         if len(data) > UNREAD_ROOM:
             self.state = UNSURE
             return
         half = 1 - half
         at = _UNREAD + half * UNREAD_ROOM
         self._memory[at : at + len(data)] = data
-        _HEAD.pack_into(self._memory, _HEAD_AT, state, half, len(data), new, number + step)
+        _HEAD.pack_into(self._memory, 0, state, half, len(data), new, number + step)
 
     @property
     def _number(self) -> int:
         """Of the read that is under way, or was the last."""
-        number: int = _HEAD.unpack_from(self._memory, _HEAD_AT)[4]
+        number: int = _HEAD.unpack_from(self._memory)[4]
         return number
-
-    def publish(self, statistics: dict[str, Any]) -> None:
-        """Let the supervisor see figures."""
-        data = json.dumps(statistics).encode()
-        if len(data) < _STATISTICS_ROOM - 4:
-            self._memory[_STATISTICS + 4 : _STATISTICS + 4 + len(data)] = data
-            _LENGTH.pack_into(self._memory, _STATISTICS, len(data))
-
-    def published(self) -> dict[str, Any]:
-        """The figures; empty where there are none, or where they are just being written."""
-        length = _LENGTH.unpack_from(self._memory, _STATISTICS)[0]
-        try:
-            figures: dict[str, Any] = json.loads(
-                self._memory[_STATISTICS + 4 : _STATISTICS + 4 + length] or b"{}"
-            )
-        except ValueError:
-            return {}
-        return figures
 
     def begin(self) -> list[Noted]:
         """Take over what the predecessor has left; to be called first, in the worker."""
@@ -137,11 +106,12 @@ class Journal:
         # Of a read that was not finished all messages are read again, those that were noted too.
         unfinished = self._number if self.state in (READING, READ) else -1
         for slot in range(SLOTS):
-            at = _JOBS + slot * _JOB_ROOM
+            at = _JOBS + slot * _JOB.size
             length, attempts, came, read = _JOB.unpack_from(self._memory, at)
             if length and read != unfinished:
                 _JOB.pack_into(self._memory, at, length, attempts + 1, came, read)
-                message = self._memory[at + _JOB.size : at + _JOB.size + length]
+                text = _MESSAGES + slot * _MESSAGE_ROOM
+                message = self._memory[text : text + length]
                 left.append(Noted(slot, message, attempts + 1, came))
             else:
                 _LENGTH.pack_into(self._memory, at, 0)
@@ -152,23 +122,24 @@ class Journal:
     def clear(self) -> None:
         """Forget all jobs and halves of messages: the core that they came from is gone."""
         for slot in range(SLOTS):
-            if _LENGTH.unpack_from(self._memory, _JOBS + slot * _JOB_ROOM)[0]:
-                _LENGTH.pack_into(self._memory, _JOBS + slot * _JOB_ROOM, 0)
+            _LENGTH.pack_into(self._memory, _JOBS + slot * _JOB.size, 0)
         self._free = list(range(SLOTS - 1, -1, -1))
         self._write(CLEAN, b"", 0, 0)
 
     def note(self, message: bytes) -> int:
         """Note a job; the slot that it is in."""
-        if not self._free or len(message) > _JOB_ROOM - _JOB.size:
+        if not self._free or len(message) > _MESSAGE_ROOM:
             return NOWHERE
         slot = self._free.pop()
-        at = _JOBS + slot * _JOB_ROOM
-        self._memory[at + _JOB.size : at + _JOB.size + len(message)] = message
-        _JOB.pack_into(self._memory, at, len(message), 0, time.monotonic(), self._number)
+        at = _MESSAGES + slot * _MESSAGE_ROOM
+        self._memory[at : at + len(message)] = message
+        _JOB.pack_into(
+            self._memory, _JOBS + slot * _JOB.size, len(message), 0, time.monotonic(), self._number
+        )
         return slot
 
     def strike(self, slot: int) -> None:
         """Forget a job whose answer is sent."""
         if slot != NOWHERE:
-            _LENGTH.pack_into(self._memory, _JOBS + slot * _JOB_ROOM, 0)
+            _LENGTH.pack_into(self._memory, _JOBS + slot * _JOB.size, 0)
             self._free.append(slot)

@@ -1,4 +1,4 @@
-"""One worker process: the hub, its dispatcher and its connection to the core, from start to drain."""
+"""One worker process: the hub, its dispatcher and its connections to the core, from start to drain."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Sequence
 
 from imap4.handover.client import VARIABLE
 from imap4.worker.core_connection import CoreConnection
+from imap4.worker.handlers import handlers
 from imap4.worker.jobs.dispatcher import Dispatcher
 from imap4.worker.jobs.plans import Planner
 from imap4.worker.journal import Journal
 from imap4.worker.loop.hub import HUNG_UP, Hub
+from imap4.worker.pulse import Pulse
 from imap4.worker.serving import Server
 from imap4.worker.settings import Limits, Settings
 from imap4.worker.statistics import Statistics
@@ -32,15 +35,17 @@ _OTHER_DESCRIPTORS = 300
 
 def run(
     settings: Settings,
-    journal: Journal,
-    held: int | None,
+    pulse: Pulse,
+    journals: Sequence[Journal],
+    held: Sequence[int | None],
     control: socket.socket,
     listener: socket.socket | None = None,
 ) -> int:
     """Be a worker until SIGTERM or SIGABRT, or until the supervisor is gone.
 
     Args:
-        held: descriptor of a connection that a predecessor had; None to register anew.
+        journals: one for each of the names that the worker registers for.
+        held: descriptors of the connections that a predecessor had; None to register anew.
         control: leads to the supervisor; its end of file means that the supervisor is gone.
         listener: where programs hand their checks over, shared with the other workers.
 
@@ -55,12 +60,18 @@ def run(
     os.environb[VARIABLE] = b"off"
     hub = Hub()
     statistics = Statistics()
-    planner = Planner(settings.plugins, settings.naemon)
+    planner = Planner(
+        settings.plugins, settings.naemon, () if settings.checks_only else handlers(settings.monitors)
+    )
     dispatcher = Dispatcher(hub, planner, limits, statistics, settings.naemon)
-    core = CoreConnection(hub, dispatcher, journal, settings, held, _Control(control).tell)
-    hub.each_round.append(journal.beat)
+    tell = _Control(control).tell
+    cores = [
+        CoreConnection(hub, dispatcher, journals[number], settings, number, held[number], tell)
+        for number in range(len(settings.names))
+    ]
+    hub.each_round.append(pulse.beat)
     server = Server(hub, dispatcher, planner, listener) if listener is not None else None
-    life = _Life(hub, core, server, settings.grace)
+    life = _Life(hub, cores, server, settings.grace)
     # A terminal's and the unit's; the supervisor passes on its own. Programs inherit that they are ignored,
     # so that the unit's stop lets them come to their end.
     for number in (signal.SIGINT, signal.SIGHUP):
@@ -72,12 +83,13 @@ def run(
 
     def publish() -> None:
         while True:
-            journal.publish(_figures(statistics, dispatcher, core))
+            pulse.publish(_figures(statistics, dispatcher, cores))
             hub.pause(time.monotonic() + _PUBLISH)
 
     hub.spawn(publish)
     hub.run()
-    core.close()
+    for core in cores:
+        core.close()
     dispatcher.recorder.close(_LAST_RECORDS)
     return 0
 
@@ -85,9 +97,11 @@ def run(
 class _Life:
     """When to end."""
 
-    def __init__(self, hub: Hub, core: CoreConnection, server: Server | None, grace: float) -> None:
+    def __init__(
+        self, hub: Hub, cores: Sequence[CoreConnection], server: Server | None, grace: float
+    ) -> None:
         self._hub = hub
-        self._core = core
+        self._cores = cores
         self._server = server
         self._grace = grace
         self._end: float | None = None
@@ -107,30 +121,32 @@ class _Life:
 
     def _look(self) -> None:
         assert self._end is not None
-        idle = self._core.idle and (self._server is None or self._server.idle)
+        idle = all(core.idle for core in self._cores) and (self._server is None or self._server.idle)
         if idle or time.monotonic() >= self._end:
             self._hub.stop()
 
 
 class _Control:
-    """Tells the supervisor about the connection to the core."""
+    """Tells the supervisor about the connections to the core."""
 
     def __init__(self, control: socket.socket) -> None:
         self._control = control
 
-    def tell(self, word: bytes, descriptor: int | None) -> None:
-        """Send a word, and a descriptor to be held."""
+    def tell(self, number: int, descriptor: int | None) -> None:
+        """Send a registration's number, and the descriptor to be held for it; none to release it."""
         try:
-            socket.send_fds(self._control, [word], [] if descriptor is None else [descriptor])
+            socket.send_fds(self._control, [bytes([number])], [] if descriptor is None else [descriptor])
         except OSError as error:  # the supervisor is gone: we shall soon be told
             print(f"imap4-worker[{os.getpid()}]: supervisor: {error}", file=sys.stderr, flush=True)
 
 
-def _figures(statistics: Statistics, dispatcher: Dispatcher, core: CoreConnection) -> dict[str, object]:
+def _figures(
+    statistics: Statistics, dispatcher: Dispatcher, cores: Sequence[CoreConnection]
+) -> dict[str, object]:
     figures = statistics.figures()
     figures["running"] = dispatcher.running
     figures["waiting"] = dispatcher.waiting
-    figures["connected"] = int(core.connected)
+    figures["connected"] = int(cores[0].connected)
     for pool in dispatcher.pools:
         figures[f"threads_{pool.name}"] = pool.taken
     usage = resource.getrusage(resource.RUSAGE_SELF)

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+HANDLED = ("imap4-monitor", "/bin/true")
+"""What ``imap4-monitor render`` has Nagios and Naemon run at every failing test, as a core matches it: the
+event handler by its base name, the silent notification, which has no arguments, by its path."""
+
 
 class Limits(NamedTuple):
     """How much one process may do at a time."""
@@ -25,6 +29,8 @@ class Settings(NamedTuple):
     """The plugin to register for, as the core matches it: a path or a base name."""
     plugins: tuple[str, ...] = ()
     """More paths of programs that are this plugin."""
+    monitors: tuple[str, ...] = ()
+    """More paths of programs that are this imap4-monitor."""
     workers: int = 2
     limits: Limits = Limits()
     naemon: bool = False
@@ -36,3 +42,10 @@ class Settings(NamedTuple):
     """Where ``imap4-worker status`` asks."""
     serve: str | None = None
     """Where programs hand their checks over."""
+    checks_only: bool = False
+    """Whether event handlers and silent notifications are left to the core's own workers."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What each worker registers for, the plugin first; a connection each, for Nagios takes one name."""
+        return (self.register, *(() if self.checks_only else HANDLED))

@@ -18,6 +18,8 @@ class Statistics:
         self.started = time.time()
         self.jobs = 0
         self.in_process = 0
+        self.handled = 0
+        """Event handlers and silent notifications that were done in the process."""
         self.programs = 0
         self.timed_out = 0
         self.refused = 0

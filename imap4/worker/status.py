@@ -114,7 +114,8 @@ def _lines(state: dict[str, Any], earlier: dict[str, Any], seconds: float) -> li
     )
     lines.append(
         f"how       {total['in_process']} in process, {total['programs']} as programs, "
-        f"{total['timed_out']} timed out, {total['refused']} refused, {total['taken_over']} taken over"
+        f"{total['handled']} handlers, {total['timed_out']} timed out, {total['refused']} refused, "
+        f"{total['taken_over']} taken over"
     )
     lines.append("latency   " + ", ".join(_latency(total["latencies"], share) for share in (0.5, 0.95, 0.99)))
     threads = (f"{total.get(f'threads_{name}', 0)} {name}" for name in ("resolver", "files", "program"))

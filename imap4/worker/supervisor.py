@@ -16,6 +16,7 @@ from typing import Any
 from imap4.folders import UntrustedFolder
 from imap4.worker import serving, status, systemd
 from imap4.worker.journal import UNSURE, Journal
+from imap4.worker.pulse import Pulse
 from imap4.worker.settings import Settings
 from imap4.worker.statistics import total
 
@@ -44,27 +45,28 @@ def say(text: str) -> None:
 class _Worker:
     """One worker's place, whichever process fills it at present."""
 
-    def __init__(self, number: int) -> None:
-        self.number = number
-        self.journal = Journal()
+    def __init__(self, registrations: int) -> None:
+        self.pulse = Pulse()
+        self.journals = [Journal() for _ in range(registrations)]
+        self.held: list[int | None] = [None] * registrations
+        """Our own descriptors of the worker's connections to the core, for its successor."""
         self.pid = 0
         self.pidfd = -1
         self.control: socket.socket | None = None
-        self.held: int | None = None
-        """Our own descriptor of the worker's connection to the core, for its successor."""
         self.started = 0.0
         self.start_at = 0.0
         self.early = 0
         self.starts = 0
 
-    def release(self) -> None:
-        """Close the connection to the core on our side."""
-        if self.held is not None:
-            os.close(self.held)
-            self.held = None
+    def release(self, number: int) -> None:
+        """Close a connection to the core on our side."""
+        held = self.held[number]
+        if held is not None:
+            os.close(held)
+            self.held[number] = None
 
     def listen(self) -> None:
-        """Hear what the worker has said about its connection."""
+        """Hear what the worker has said about its connections: a number, and what is to be held."""
         while self.control is not None:
             try:
                 word, descriptors, _, _ = socket.recv_fds(self.control, 1, 1)
@@ -72,10 +74,10 @@ class _Worker:
                 return
             if not word:
                 return
-            self.release()
-            if word == b"H" and descriptors:
-                self.held = descriptors[0]
-                os.set_inheritable(self.held, False)
+            self.release(word[0])
+            if descriptors:
+                self.held[word[0]] = descriptors[0]
+                os.set_inheritable(descriptors[0], False)
 
 
 class Supervisor:
@@ -83,7 +85,7 @@ class Supervisor:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._workers = [_Worker(number) for number in range(settings.workers)]
+        self._workers = [_Worker(len(settings.names)) for _ in range(settings.workers)]
         self._past: list[dict[str, Any]] = []
         self._status: socket.socket | None = None
         self._checks: socket.socket | None = None
@@ -150,14 +152,14 @@ class Supervisor:
         if pid:
             self._bury(worker, os.waitstatus_to_exitcode(status))
         elif self._stalls(worker):
-            say(f"worker {worker.pid} has stood still for {worker.journal.silence:.1f} s: ending it")
+            say(f"worker {worker.pid} has stood still for {worker.pulse.silence:.1f} s: ending it")
             os.kill(worker.pid, signal.SIGKILL)
         elif self._stopping is not None and now > self._stopping + self._settings.grace + _DYING:
             os.kill(worker.pid, signal.SIGKILL)
 
     def _stalls(self, worker: _Worker) -> bool:
         """Whether a worker stands still, which is not the same as having to wait for the processor."""
-        silence = worker.journal.silence
+        silence = worker.pulse.silence
         if silence <= self._settings.stall:
             return False
         try:
@@ -175,25 +177,26 @@ class Supervisor:
         os.close(worker.pidfd)
         if worker.control is not None:
             worker.control.close()
-        figures = worker.journal.published()
+        figures = worker.pulse.published()
         self._past = [total([*self._past, _lasting(figures)])]
-        worker.journal.publish({})
+        worker.pulse.publish({})
         worker.pid, worker.pidfd, worker.control = 0, -1, None
         lived = time.monotonic() - worker.started
         worker.early = worker.early + 1 if lived < _SETTLED else 0
         pause = min(0.25 * 2 ** (worker.early - _PATIENCE), _BACKOFF_MAX) if worker.early > _PATIENCE else 0.0
         worker.start_at = time.monotonic() + pause
-        unsure = worker.journal.state == UNSURE
-        if worker.held is not None and (unsure or pause or self._stopping is not None):
-            # Nobody knows where to go on, or nobody would read what the core writes, and that would
-            # make the core stand still.
-            say("its connection to the core is given up")
-            worker.release()
+        for number, journal in enumerate(worker.journals):
+            unsure = journal.state == UNSURE
+            if worker.held[number] is not None and (unsure or pause or self._stopping is not None):
+                # Nobody knows where to go on, or nobody would read what the core writes, and that would
+                # make the core stand still.
+                say(f"its connection to the core for {self._settings.names[number]} is given up")
+                worker.release(number)
 
     def _start(self, worker: _Worker) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         ours.setblocking(False)  # recv_fds itself passes no flags on
-        worker.journal.beat()
+        worker.pulse.beat()
         sys.stderr.flush()
         pid = os.fork()
         if not pid:
@@ -217,14 +220,15 @@ class Supervisor:
                 self._status.close()
             for other in self._workers:
                 if other is not worker:
-                    other.release()
+                    for number in range(len(other.held)):
+                        other.release(number)
                     if other.control is not None:
                         other.control.close()
                     if other.pidfd >= 0:
                         os.close(other.pidfd)
             from imap4.worker.process import run
 
-            code = run(self._settings, worker.journal, worker.held, control, self._checks)
+            code = run(self._settings, worker.pulse, worker.journals, worker.held, control, self._checks)
         except BaseException:
             import traceback
 
@@ -273,7 +277,7 @@ class Supervisor:
                 asker.send(json.dumps(self._state()).encode(), socket.MSG_DONTWAIT)
 
     def _state(self) -> dict[str, Any]:
-        present = [worker.journal.published() for worker in self._workers]
+        present = [worker.pulse.published() for worker in self._workers]
         return {
             "core": self._settings.core,
             "pid": os.getpid(),
@@ -282,7 +286,7 @@ class Supervisor:
                     "pid": worker.pid,
                     "starts": worker.starts,
                     "age": time.monotonic() - worker.started if worker.pid else 0.0,
-                    "silence": worker.journal.silence,
+                    "silence": worker.pulse.silence,
                     "figures": figures,
                 }
                 for worker, figures in zip(self._workers, present, strict=True)
@@ -292,7 +296,7 @@ class Supervisor:
 
     def _line(self) -> str:
         """One line for systemctl status."""
-        figures = total([*self._past, *(worker.journal.published() for worker in self._workers)])
+        figures = total([*self._past, *(worker.pulse.published() for worker in self._workers)])
         alive = sum(bool(worker.pid) for worker in self._workers)
         connected = figures.get("connected", 0)
         return f"{alive} workers, {connected} registered, {figures['jobs']} jobs done"

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from imap4.worker.core_messages import DELIMITER, split_messages
 from tests.engines import core
@@ -31,19 +32,26 @@ def query_socket(path: str) -> socket.socket:
 
 
 class Registered:
-    """Takes the core's part for the worker that registers next, and has jobs for it."""
+    """Takes the core's part for the worker that registers next for the plugin, and has jobs for it."""
 
     def __init__(self, listener: socket.socket) -> None:
-        self._socket, _ = listener.accept()
-        self._socket.settimeout(20)
-        self.registration = self._socket.recv(4096)
-        self._socket.sendall(b"OK\0")
+        self._others: list[socket.socket] = []
+        """What registers for event handlers and silent notifications; it gets no jobs."""
+        while True:
+            self._socket, _ = listener.accept()
+            self._socket.settimeout(20)
+            self.registration = self._socket.recv(4096)
+            self._socket.sendall(b"OK\0")
+            if not self.registration.endswith((b";plugin=imap4-monitor\0", b";plugin=/bin/true\0")):
+                break
+            self._others.append(self._socket)
         self._rest = b""
         self._jobs = 0
 
     def close(self) -> None:
         """Leave the worker, as a core does that ends."""
-        self._socket.close()
+        for each in (self._socket, *self._others):
+            each.close()
 
     @property
     def registered_pid(self) -> int:
@@ -112,7 +120,7 @@ class CoreWorker(Registered):
             )
             super().__init__(listener)
 
-    def __enter__(self) -> CoreWorker:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

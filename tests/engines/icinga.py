@@ -183,6 +183,12 @@ class Icinga:
         self.command_file = folder / "icinga2.cmd"
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def pid(self) -> int:
+        """The leader of its session."""
+        assert self._process is not None
+        return self._process.pid
+
     def start(self) -> None:
         """Start, and wait until it tests."""
         seen = self.log().count("ConfigItem: Activated all objects")

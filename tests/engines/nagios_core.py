@@ -121,6 +121,12 @@ class Nagios:
         self.command_file = folder / "rw" / "nagios.cmd"
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def pid(self) -> int:
+        """The leader of its session."""
+        assert self._process is not None
+        return self._process.pid
+
     def start(self) -> None:
         """Start, and wait until it takes commands."""
         self._process = subprocess.Popen(

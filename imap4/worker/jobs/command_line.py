@@ -8,8 +8,17 @@ from __future__ import annotations
 
 import re
 
-_PLAIN = re.compile(rb"[A-Za-z0-9_./:,@%+^=#~{}\[\]! -]*")
-"""Commands of these characters alone are split at their spaces."""
+_SIGNS = rb"A-Za-z0-9_./:,@%+^#{}\[\]!"
+
+
+def _plain(signs: bytes) -> tuple[re.Pattern[bytes], re.Pattern[bytes]]:
+    """Commands of words of these signs, and of words that are in single quotes as a whole; and the words."""
+    word = rb"(?:[%b-]+|'[^']*')" % signs
+    return re.compile(rb" *(?:%b(?: +%b)*)? *" % (word, word)), re.compile(rb"([%b-]+)|'([^']*)'" % signs)
+
+
+_PLAIN, _WORDS = _plain(_SIGNS + b"=~")
+_PLAIN_FOR_NAEMON, _ = _plain(_SIGNS)
 
 _SPACE = b" \t\r\n"
 _FOR_THE_SHELL = b"|&;()*?<>"
@@ -27,10 +36,10 @@ def split(command: bytes, naemon: bool = False) -> list[bytes] | None:
     Returns:
         None where the core runs ``/bin/sh -c`` on the whole of it.
     """
+    if (_PLAIN_FOR_NAEMON if naemon else _PLAIN).fullmatch(command):
+        return [plain or quoted for plain, quoted in _WORDS.findall(command)]
     if naemon and _shell_for_naemon(command):
         return None
-    if _PLAIN.fullmatch(command):
-        return command.split()
     return _Splitter(command, _FOR_NAEMONS_SHELL if naemon else _FOR_THE_SHELL).split()
 
 

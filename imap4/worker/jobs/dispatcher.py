@@ -16,7 +16,7 @@ from imap4.deadline import Deadline
 from imap4.text import trouble_line, usage_line
 from imap4.worker import core_messages
 from imap4.worker.core_messages import Job
-from imap4.worker.jobs.plans import Plan, Planner
+from imap4.worker.jobs.plans import Doing, Plan, Planner
 from imap4.worker.jobs.program import ProgramEnd, execute
 from imap4.worker.jobs.records import Recorder
 from imap4.worker.jobs.tls_contexts import Preparations
@@ -147,7 +147,7 @@ class Dispatcher:
 
     def _needs(self, plan: Plan) -> tuple[Pool, ...]:
         """The sorts of threads that a job will want."""
-        if plan.answer is not None:
+        if plan.answer is not None or plan.doing is not None:
             return ()
         if plan.options is None:
             return (self._programs,)
@@ -184,9 +184,22 @@ class Dispatcher:
         plan = entry.plan
         if plan.answer is not None:
             return self._finished(entry, *plan.answer)
+        if plan.doing is not None:
+            return self._done(entry, plan.doing)
         if plan.options is None:
             return self._program(entry)
         return self._finished(entry, *self._check(plan))
+
+    def _done(self, entry: _Entry, doing: Doing) -> bytes:
+        """Something that is no check."""
+        self.statistics.handled += 1
+        done = doing(entry.start, self._pause)
+        return core_messages.finished(
+            entry.job, entry.start, time.time(), done.code << 8, done.output, done.errors
+        )
+
+    def _pause(self, seconds: float) -> None:
+        self._hub.pause(time.monotonic() + seconds)
 
     def _check(self, plan: Plan) -> tuple[int, bytes]:
         """A test, and its record."""

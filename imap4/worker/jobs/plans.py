@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import stat
 import sys
-import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from imap4.check.options import HelpWanted, Options, UsageError, parse_arguments
 from imap4.hostnames import family_of
 from imap4.text import usage_line
 from imap4.worker.jobs.command_line import split
+from imap4.worker.jobs.ours import PACKAGE, Ours, beside
 from imap4.worker.jobs.templates import Templates
 
 _MAX_PLANS = 100_000
-_LOOK_AGAIN = 1.0
-"""Seconds for which a plugin's file is taken to be as it was."""
+
+
+class Done(NamedTuple):
+    """How something that is no check ended, as if it had been a program."""
+
+    code: int = 0
+    """The exit code."""
+    output: bytes = b""
+    errors: bytes = b""
+
+
+Doing = Callable[[float, Callable[[float], object]], Done]
+"""Does something in the process. It is given when the job came, in seconds since the epoch, and what lets the
+others run for so many seconds."""
 
 
 class Plan(NamedTuple):
@@ -36,38 +45,64 @@ class Plan(NamedTuple):
     files: bool = False
     """Whether files are read before the test."""
     templates: Templates | None = None
+    doing: Doing | None = None
+    """For what is no check, and is done here all the same."""
+
+    @property
+    def here(self) -> bool:
+        """Whether no program is run."""
+        return self.options is not None or self.answer is not None or self.doing is not None
+
+
+class Handler(Protocol):
+    """Knows commands that are no checks and can be done here."""
+
+    def plan(self, command: bytes, naemon: bool) -> Plan | None:
+        """What to do; None where it is not the handler's business.
+
+        Called at each job, so its plan is as cheap as it can be; nothing of it is kept.
+        """
 
 
 class Planner:
     """Command lines -> plans."""
 
-    def __init__(self, plugins: Iterable[str], naemon: bool = False) -> None:
+    def __init__(
+        self, plugins: Iterable[str], naemon: bool = False, handlers: Sequence[Handler] = ()
+    ) -> None:
         """
         Args:
             plugins: more paths of programs that are this plugin.
             naemon: whether the core is Naemon.
+            handlers: asked in their order.
         """
         self._naemon = naemon
+        self._handlers = handlers
         self._plans: dict[bytes | tuple[str, ...], Plan] = {}
-        self._programs = _Programs(plugins)
+        paths = (PACKAGE.parent / "check_imap4.py", *beside("check_imap4"), *map(Path, plugins))
+        self._plugin = Ours(paths, [*PACKAGE.glob("*.py"), *(PACKAGE / "check").rglob("*.py")])
 
     def plan(self, command: bytes, environment: bytes | None) -> Plan:
         """Decide; cheap for what was decided before."""
         plan = self._plans.get(command)
         if plan is None:
+            for handler in self._handlers:
+                found = handler.plan(command, self._naemon)
+                if found is not None:
+                    return Plan(found.program) if environment and not _only_macros(environment) else found
             if len(self._plans) >= _MAX_PLANS:
                 self._plans.clear()
             plan = self._plans[command] = self._decide(command)
-        if plan.options is None and plan.answer is None:
+        if not plan.here:
             return plan
-        if not self._programs.is_ours(plan.program) or (environment and not _only_macros(environment)):
+        if not self._plugin.is_ours(plan.program) or (environment and not _only_macros(environment)):
             return Plan(plan.program)
         return plan
 
     @property
     def as_started(self) -> bool:
         """Whether the plugin on the disk is still the one that this process has loaded."""
-        return self._programs.as_started
+        return self._plugin.as_started
 
     def plan_arguments(self, arguments: tuple[str, ...]) -> Plan:
         """As :meth:`plan`, for the arguments of a program that is this plugin."""
@@ -126,58 +161,3 @@ def _only_macros(environment: bytes) -> bool:
     """Whether the variables are the core's own, which the check does not look at."""
     lines = environment.split(b"\n")
     return all(line.startswith((b"NAGIOS_", b"NAEMON_")) for line in lines if line)
-
-
-class _Programs:
-    """Which programs are this very plugin, so that answering for them is no lie."""
-
-    def __init__(self, more: Iterable[str]) -> None:
-        package = Path(__file__).parents[2]
-        beside = (Path(program).parent / "check_imap4" for program in (sys.argv[0], sys.executable))
-        paths = (package.parent / "check_imap4.py", *beside, *map(Path, more))
-        self._ours = {os.path.realpath(path) for path in paths if os.path.exists(path)}
-        self._code = sorted(map(str, [*package.glob("*.py"), *(package / "check").rglob("*.py")]))
-        self._loaded = self._state()
-        self._known: dict[bytes, bool] = {}
-        self._known_until = 0.0
-        self._upgraded = False
-
-    def is_ours(self, word: bytes) -> bool:
-        """Whether this first word of a command runs this plugin, as it was when we were started."""
-        self._look_again()
-        known = self._known.get(word)
-        if known is None:
-            known = self._known[word] = self._look(os.fsdecode(word))
-        return known
-
-    @property
-    def as_started(self) -> bool:
-        """Whether nothing of it was upgraded under our feet."""
-        self._look_again()
-        return not self._upgraded
-
-    def _look_again(self) -> None:
-        now = time.monotonic()
-        if now >= self._known_until:
-            self._known.clear()
-            self._known_until = now + _LOOK_AGAIN
-            if self._state() != self._loaded:
-                self._upgraded = True
-                self._ours.clear()  # from now on, the new one is run
-
-    def _look(self, word: str) -> bool:
-        path = word if "/" in word else shutil.which(word)
-        if not path or os.path.realpath(path) not in self._ours:
-            return False
-        return os.access(path, os.X_OK) and stat.S_ISREG(os.stat(path).st_mode)
-
-    def _state(self) -> list[tuple[int, int] | None]:
-        return [_identity(path) for path in (*sorted(self._ours), *self._code)]
-
-
-def _identity(path: str) -> tuple[int, int] | None:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size

@@ -86,7 +86,7 @@ def test_what_stands_after_two_dashes_is_no_option() -> None:
 def programs() -> list[Parser]:
     """The parsers of all programs."""
     from imap4.check.options import _parser as check
-    from imap4.monitor.engines.nagios.pace import _parser as pace
+    from imap4.monitor.engines.nagios.pace_program import _parser as pace
     from imap4.monitor.options import make_parser as monitor
     from imap4.worker.cli import _parser as worker
     from imap4.worker.sweep.cli import _parser as sweep

@@ -10,12 +10,16 @@ import os
 import select
 import stat
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from imap4.deadline import Deadline
 
 Command = tuple[str | int, ...]
 """A command's name and its arguments."""
+
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.5
+"""Seconds between two attempts to write into a full pipe."""
 
 
 class CommandFileError(Exception):
@@ -26,23 +30,33 @@ def line(command: Command, now: int) -> bytes:
     """One line of the command file. Only the last argument may hold a ``;`` (it is free text then)."""
     *first, last = (" ".join(str(each).split()) for each in command)
     joined = ";".join([*(each.replace(";", ",") for each in first), last])
-    return f"[{now}] {joined}\n".encode()
+    return f"[{now}] {joined}\n".encode("utf-8", "surrogateescape")
 
 
-def send(path: str, commands: Iterable[Command], deadline: Deadline) -> None:
+def send(
+    path: str,
+    commands: Iterable[Command],
+    deadline: Deadline,
+    pause: Callable[[float], object] = time.sleep,
+) -> None:
     """Write the commands, all of them together where they fit into the pipe at once.
 
     An engine that is not running, or that has stopped reading, must not hang a handler: the engine
     would kill it, and wait for it until then.
 
+    Args:
+        pause: waits for so many seconds, while the pipe is full.
+
     Raises:
         CommandFileError: the file is not a pipe that an engine reads, or the deadline has passed.
     """
     now = int(time.time())
-    send_lines(path, b"".join(line(each, now) for each in commands), deadline)
+    send_lines(path, b"".join(line(each, now) for each in commands), deadline, pause)
 
 
-def send_lines(path: str, data: bytes, deadline: Deadline) -> None:
+def send_lines(
+    path: str, data: bytes, deadline: Deadline, pause: Callable[[float], object] = time.sleep
+) -> None:
     """Write lines that ``line`` has made, as ``send`` does. PIPE_BUF bytes or less: all of them or none."""
     descriptor = -1
     try:
@@ -59,15 +73,18 @@ def send_lines(path: str, data: bytes, deadline: Deadline) -> None:
         # What was opened counts: the name may lead elsewhere by now.
         if descriptor < 0 or not stat.S_ISFIFO(os.fstat(descriptor).st_mode):
             raise CommandFileError(f"{path}: is not an engine's command file (not a named pipe)")
-        _write(path, descriptor, data, deadline)
+        _write(path, descriptor, data, deadline, pause)
     finally:
         if descriptor >= 0:
             os.close(descriptor)
 
 
-def _write(path: str, descriptor: int, data: bytes, deadline: Deadline) -> None:
+def _write(
+    path: str, descriptor: int, data: bytes, deadline: Deadline, pause: Callable[[float], object]
+) -> None:
     """Write whole lines; one of at most PIPE_BUF bytes is never mixed with another writer's (pipe(7))."""
     lines = data.splitlines(keepends=True)
+    moment = _FIRST_PAUSE
     while lines:
         count = len(lines)
         while count > 1 and sum(map(len, lines[:count])) > select.PIPE_BUF:
@@ -77,14 +94,14 @@ def _write(path: str, descriptor: int, data: bytes, deadline: Deadline) -> None:
             raise CommandFileError(f"{path}: a command of {len(chunk)} bytes is too long; it was not sent")
         try:
             os.write(descriptor, chunk)
-            lines = lines[count:]
+            lines, moment = lines[count:], _FIRST_PAUSE
         except BlockingIOError:
             if deadline.expired:
                 raise CommandFileError(
                     f"{path}: the engine has read nothing for {deadline.seconds:g} s; {len(lines)} not sent"
                 ) from None
-            # A pipe that is not quite full is not writable for poll(2) and may still be too full for us.
-            select.select([], [descriptor], [], min(0.1, deadline.left))
-            time.sleep(min(0.02, deadline.left))
+            # A pipe that is writable for poll(2) may still be too full for us: there is nothing to wait for.
+            pause(min(moment, deadline.left))
+            moment = min(2 * moment, _LONGEST_PAUSE)
         except BrokenPipeError:
             raise CommandFileError(f"{path}: the engine stopped reading; {len(lines)} not sent") from None

@@ -1,4 +1,4 @@
-"""The event handler that gives Nagios and Naemon the right delay after every failing test.
+"""What the event handler tells Nagios and Naemon after every failing test.
 
 An engine places the next test, from its own interval, before it runs the handler. An unforced
 ``SCHEDULE_SVC_CHECK`` can only pull that test forward. So the intervals that the engine has are the
@@ -10,9 +10,9 @@ override the engine's intervals, but also an administrator who has switched the 
 used only at the recovery and, where Up's delay is the shorter one, at the first failing test: there the
 engine's interval is still another state's.
 
-The handler is also who counts (``counted``): it sets the number that the next notification builds on. A core
-that is killed has lost what it has not saved, and would count and repair anew; so the handler asks it to save
-(``saves``).
+The handler (``pace_program.py``) is also who counts (``counted``): it sets the number that the next
+notification builds on. A core that is killed has lost what it has not saved, and would count and repair anew;
+so the handler asks it to save (``saves``).
 """
 
 from __future__ import annotations
@@ -20,16 +20,11 @@ from __future__ import annotations
 import math
 import os
 import re
-import sys
-import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from imap4.arguments import Parser
-from imap4.deadline import Deadline
-from imap4.monitor.engines.nagios.command_file import Command, CommandFileError, send
+from imap4.monitor.engines.nagios.command_file import Command
 from imap4.monitor.engines.nagios.escalations import BASE, FAR, STEP, alerts_by, is_alert, number_of
-from imap4.monitor.states import Delays, Rules
+from imap4.monitor.states import Rules
 
 VARIABLE = "IMAP4_COUNT"
 """The service's variable that keeps the count."""
@@ -38,8 +33,6 @@ FORCED = 2
 LATE = "RECOVERY: the service is up again"
 SAVE_AFTER = 10.0
 """Seconds that an engine is left alone after it has saved what it retains; one more for each megabyte."""
-# Engines kill a handler after 30 seconds, and nothing is gained by a delay that comes late.
-SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -231,80 +224,3 @@ def saves(rules: Rules, told: Told, before: Count, path: str, now: float) -> boo
     age = now - seen.st_mtime
     # A file from the future is of a clock that was set back.
     return age < 0 or age >= SAVE_AFTER + seen.st_size / 1e6
-
-
-def _parser() -> Parser:
-    parser = Parser(
-        prog="imap4-monitor pace",
-        description="Event handler for Nagios Core and Naemon: sets the delay until the next test.",
-    )
-    parser.add_argument("--command-file", required=True, metavar="PATH", help="the engine's command file")
-    parser.add_argument("--host", required=True, metavar="NAME", help="$HOSTNAME$")
-    parser.add_argument("--service", required=True, metavar="NAME", help="$SERVICEDESC$")
-    for name in ("up", "warn", "down", "lost"):
-        what = f"seconds between tests while {name.capitalize()}"
-        parser.add_argument(f"--{name}", required=True, type=int, metavar="SECONDS", help=what)
-    parser.add_argument("--failures", required=True, type=int, metavar="N", help="failures per alert")
-    parser.add_argument(
-        "--alerts", required=True, type=int, metavar="N", help="maximum alerts; 0 is no limit"
-    )
-    parser.add_argument("--duration", required=True, type=float, metavar="SECONDS", help="longest test")
-    # Files that were rendered before there was this option had seconds.
-    parser.add_argument(
-        "--interval-length", type=int, default=1, metavar="SECONDS", help="the engine's interval_length (1)"
-    )
-    parser.add_argument(
-        "--wrap", type=int, default=0, metavar="N", help="alert that is repeated without a limit"
-    )
-    states = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
-    parser.add_argument("--state", required=True, choices=states, help="$SERVICESTATE$")
-    parser.add_argument(
-        "--number", required=True, type=_number, metavar="N", help="$SERVICENOTIFICATIONNUMBER$"
-    )
-    parser.add_argument("--notice", required=True, metavar="ID", help="$SERVICENOTIFICATIONID$")
-    parser.add_argument("--problem", required=True, metavar="ID", help="$SERVICEPROBLEMID$")
-    parser.add_argument("--downtime", required=True, type=_number, metavar="N", help="$SERVICEDOWNTIME$")
-    parser.add_argument("--host-downtime", required=True, type=_number, metavar="N", help="$HOSTDOWNTIME$")
-    parser.add_argument("--host-state", required=True, metavar="STATE", help="$HOSTSTATE$")
-    parser.add_argument("--host-state-type", required=True, metavar="TYPE", help="$HOSTSTATETYPE$")
-    parser.add_argument("--count", required=True, metavar="TEXT", help=f"$_SERVICE{VARIABLE}$")
-    parser.add_argument("--retention", default="", metavar="PATH", help="$RETENTIONDATAFILE$")
-    return parser
-
-
-def _number(text: str) -> int:
-    """A macro's number; one that is empty is 0."""
-    return int(text or 0)
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Tell the engine; 0 done, 1 the engine did not take it, 3 wrong use."""
-    now = time.time()
-    try:
-        given = _parser().parse_args(arguments)
-    except SystemExit as error:
-        return 3 if error.code else 0
-    delays = Delays(given.up, given.warn, given.down, given.lost)
-    rules = Rules(delays, max(1, given.failures), max(0, given.alerts))
-    told = Told(
-        host=given.host,
-        service=given.service,
-        ok=given.state == "OK",
-        number=given.number,
-        notice=given.notice,
-        problem=given.problem,
-        host_down=given.host_state not in ("UP", "") and given.host_state_type == "HARD",
-        downtime=given.downtime + given.host_downtime > 0,
-    )
-    before = Count.read(given.count)
-    length = max(1, given.interval_length)
-    wanted = commands(rules, told, before, now, duration=given.duration, wrap=given.wrap, length=length)
-    if saves(rules, told, before, given.retention, now):
-        # After all others, for they are done in this order.
-        wanted.append(("SAVE_STATE_INFORMATION",))
-    try:
-        send(given.command_file, wanted, Deadline(SECONDS))
-    except CommandFileError as error:
-        print(f"imap4-monitor pace: {given.host}/{given.service}: {error}", file=sys.stderr)
-        return 1
-    return 0
