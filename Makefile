@@ -11,7 +11,7 @@ DEBIAN_PACKAGES := dovecot-imapd mailutils-imap4d dnsmasq-base iproute2 nftables
 	icingaweb2-module-director icingacli postgresql php-pgsql groff-base man-db \
 	wine gcc-mingw-w64-x86-64
 
-.PHONY: demo demo-nagios demo-recovery unit test test-kerberos lint check-install pyz completion man bench bench-recovery bench-reports soak docs clean
+.PHONY: demo demo-nagios demo-recovery unit test test-kerberos lint check-install pyz completion man deb bench bench-recovery bench-reports soak docs clean
 
 # The first stamp is what a user needs, the second adds what a developer needs.
 $(VENV)/.run: setup.cfg pyproject.toml
@@ -61,6 +61,15 @@ pyz:
 	@work=$$(mktemp -d) && trap 'rm -rf "$$work"' EXIT && \
 	tools/make-venv "$$work/venv" 'nagiosplugin>=1.3.2' 'idna>=3.3' && "$$work/venv/bin/python" -B tools/pyz.py check_imap4.pyz
 	@echo "check_imap4.pyz is ready: put it into the plugin directory"
+
+# What makes the packages' pages and completion, and pins their libraries. Not $(VENV), as for pyz.
+PACKAGING := build/packaging-venv
+$(PACKAGING)/.ready: Makefile
+	@tools/make-venv $(PACKAGING) 'shtab>=1.7' 'argparse-manpage>=4.6' 'build>=1.2'
+	@touch $@
+
+deb: $(PACKAGING)/.ready
+	@tools/make-deb dist $(CURDIR)/$(PACKAGING)/bin/python $(KIND)
 
 completion: $(VENV)/.dev
 	@$(BIN)/python tools/completion.py build/completion

@@ -16,8 +16,13 @@ _LOOK_AGAIN = 1.0
 
 
 def beside(name: str) -> list[Path]:
-    """Where a program of this installation may be: beside this one, or beside its Python."""
-    return [Path(program).parent / name for program in (sys.argv[0], sys.executable)]
+    """Where a program of this installation may be, the likeliest first; none needs to be there.
+
+    Beside this one, or beside its Python, as pip installs them; a distribution's package has the programs in
+    two folders, and names the plugin by a link beside our modules.
+    """
+    folders = [Path(each).absolute().parent for each in (sys.argv[0], sys.executable) if each]
+    return list(dict.fromkeys(folder / name for folder in (*folders, PACKAGE.parent)))
 
 
 class Ours:

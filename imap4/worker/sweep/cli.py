@@ -6,7 +6,6 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imap4.arguments import USAGE, Parser, duration, show_examples, whole
@@ -15,6 +14,7 @@ from imap4.monitor.definition.reader import DefinitionError, load
 from imap4.monitor.engines.command_lines import Programs
 from imap4.monitor.engines.report import ReportError
 from imap4.packages import missing
+from imap4.worker.jobs.ours import beside
 from imap4.worker.settings import Limits
 
 if TYPE_CHECKING:
@@ -104,11 +104,11 @@ def _chosen(parser: Parser, monitors: Sequence[Monitor], names: Sequence[str]) -
 
 def _program(parser: Parser, plugin: str | None) -> str:
     """The plugin's path: for the few checks that are run as programs, and to see whether it was upgraded."""
-    beside = [str(Path(each).absolute().parent / "check_imap4") for each in (sys.argv[0], sys.executable)]
-    for path in [plugin] if plugin else beside:
+    near = [str(path) for path in beside("check_imap4")]
+    for path in [plugin] if plugin else near:
         if path and os.path.isfile(path) and os.access(path, os.X_OK):
             return os.path.abspath(path)
-    where = plugin or " nor ".join(dict.fromkeys(beside))
+    where = plugin or " nor ".join(near)
     return parser.error(f"argument --plugin: there is no check_imap4 at {where}")
 
 
