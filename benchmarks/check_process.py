@@ -8,21 +8,27 @@ Usage: check_process.py PYTHON [ROUNDS]   (PYTHON of an environment into which t
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import statistics
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.processes import cpu_in_nanoseconds  # noqa: E402 - the checkout is not installed
+from tests.machines.ports import start, stop, wait_until  # noqa: E402 - the checkout is not installed
 from tests.machines.scripted import Peer, ScriptedServer  # noqa: E402 - the checkout is not installed
 
 BASE = "import nagiosplugin, socket"
 IMAPLIB = "import imaplib, sys; c = imaplib.IMAP4('127.0.0.1', int(sys.argv[1]), timeout=10); c.logout()"
+ALONE, HANDED = "check_imap4", "check_imap4, asking a worker"
 C_PLUGIN = "/usr/lib/nagios/plugins/check_imap"
 
 
@@ -43,15 +49,31 @@ def serve(peer: Peer) -> None:
     peer.send(f"* BYE logging out\r\n{tag} OK done\r\n")
 
 
-def measure(command: list[str]) -> Cost:
+def measure(command: list[str], environment: dict[str, str]) -> Cost:
     """Run a command without its output; the kernel's own account of it (wait4(2))."""
     start = time.perf_counter()
     actions = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_WRONLY, 0) for number in (1, 2)]
-    process = os.posix_spawn(command[0], command, os.environ, file_actions=actions)
+    process = os.posix_spawn(command[0], command, environment, file_actions=actions)
     _, status, usage = os.wait4(process, 0)
     if status != 0:
         raise SystemExit(f"failed: {' '.join(command)}")
     return Cost(usage.ru_utime + usage.ru_stime, time.perf_counter() - start)
+
+
+@contextlib.contextmanager
+def serving(python: str) -> Iterator[tuple[str, list[int]]]:
+    """A worker that serves: the socket, and its processes."""
+    program = str(Path(python).with_name("imap4-worker"))
+    with tempfile.TemporaryDirectory() as folder:
+        command = [program, "--socket", f"{folder}/status.sock", "--core", f"{folder}/none"]
+        process = start(command, Path(folder, "log"))
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        try:
+            wait_until(Path(folder, "check.sock").is_socket, "the worker's socket")
+            wait_until(lambda: len(children.read_text().split()) == 2, "the worker's processes")
+            yield f"{folder}/check.sock", [process.pid, *map(int, children.read_text().split())]
+        finally:
+            stop(process)
 
 
 def commands(python: str, port: int) -> dict[str, list[str]]:
@@ -60,8 +82,9 @@ def commands(python: str, port: int) -> dict[str, list[str]]:
         "python3 -c pass": [python, "-c", "pass"],
         f"python3 -c '{BASE}'": [python, "-c", BASE],
         "imaplib script": [python, "-c", IMAPLIB, str(port)],
-        "check_imap4": [str(Path(python).with_name("check_imap4")), "-H", "127.0.0.1", "-p", str(port)],
+        ALONE: [str(Path(python).with_name("check_imap4")), "-H", "127.0.0.1", "-p", str(port)],
     }
+    found[HANDED] = found[ALONE]
     if shutil.which(C_PLUGIN):
         found["C check_imap"] = [C_PLUGIN, "-H", "127.0.0.1", "-p", str(port)]
     return found
@@ -69,12 +92,23 @@ def commands(python: str, port: int) -> dict[str, list[str]]:
 
 def main(python: str, rounds: int) -> None:
     """Print one table; the ratio is to importing nagiosplugin and socket, of medians of CPU."""
-    with ScriptedServer(serve) as server:
+    alone = {**os.environ, "IMAP4_WORKER": "off"}
+    with ScriptedServer(serve) as server, serving(python) as (asked, workers):
         todo = commands(python, server.port)
+        shares: list[float] = []
         costs: dict[str, list[Cost]] = {name: [] for name in todo}
         for counted in range(-2, rounds):
             for name, command in todo.items():
-                cost = measure(command)
+                if name == HANDED:
+                    before = sum(map(cpu_in_nanoseconds, workers))
+                    cost = measure(command, {**alone, "IMAP4_WORKER": asked})
+                    # It has answered, but not gone to sleep.
+                    time.sleep(0.01)
+                    used = sum(map(cpu_in_nanoseconds, workers)) - before
+                    cost = cost._replace(cpu=cost.cpu + used)
+                    shares.append(used)
+                else:
+                    cost = measure(command, alone)
                 if counted >= 0:  # the first rounds warm the caches
                     costs[name].append(cost)
     base = statistics.median(cost.cpu for cost in costs[f"python3 -c '{BASE}'"])
@@ -83,6 +117,7 @@ def main(python: str, rounds: int) -> None:
         cpu = statistics.median(cost.cpu for cost in found)
         wall = statistics.median(cost.wall for cost in found)
         print(f"{name:44}{cpu * 1000:9.1f}{wall * 1000:9.1f}{cpu / base:11.2f}")
+    print(f"of {HANDED!r}, the worker's: {statistics.median(shares) * 1000:.2f} ms")
 
 
 if __name__ == "__main__":
