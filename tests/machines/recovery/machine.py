@@ -20,7 +20,8 @@ from pathlib import Path
 
 from tests.machines.debian import as_root, cached_tree
 
-SUITE = "bookworm"
+SUITE = os.environ.get("IMAP4_TEST_MACHINE", "bookworm")
+"""The Debian of the machines: the one that most servers run, unless the variable names another."""
 PACKAGES = (
     "systemd,systemd-sysv,dbus,openssh-server,dovecot-imapd,sudo,procps,sysvinit-utils,lsb-base,"
     "python3"  # which only the benchmark's rival needs

@@ -50,7 +50,9 @@ def network(tmp_path: Path) -> Iterator[str]:
         settings = tmp_path / "smb.conf"
         places = ("lock directory", "state directory", "cache directory", "pid directory", "private dir")
         lines = ["[global]", "netbios name = MAIL7", "interfaces = eth0", "bind interfaces only = yes"]
-        settings.write_text("\n".join([*lines, *(f"{place} = {tmp_path}" for place in places), ""]))
+        # Else it takes /run/samba, which is there only where the package was started once.
+        sockets = f"\nnmbd:socket dir = {tmp_path}/sockets\n"
+        settings.write_text("\n".join([*lines, *(f"{place} = {tmp_path}" for place in places)]) + sockets)
         daemon = ["ip", "netns", "exec", them, "nmbd", "-F", "--no-process-group", "-s", str(settings)]
         nmbd = subprocess.Popen(
             [*daemon, "-l", str(tmp_path)],
