@@ -35,7 +35,7 @@ def examine_hops(
     """
     findings: list[DoctorFinding] = []
     stops = [(hop.target.address or hop.target.machine, hop.target.port or DEFAULT_PORT) for hop in hops]
-    for hop, following in zip(hops, [*stops[1:], last], strict=True):
+    for hop, following in zip(hops, [*stops[1:], last], strict=False):
         found = _hop(way, hop, following, deadline, known_hosts)
         about = f"jump host {hop.target.machine}: "
         # A line for a file stays as it is.
