@@ -129,6 +129,13 @@ def doctor(options: argparse.Namespace) -> int:
     return engine_commands.doctor(options)
 
 
+def setup(options: argparse.Namespace) -> int:
+    """See ``setup``."""
+    from imap4.monitor.setup import commands
+
+    return commands.setup(options)
+
+
 def comment(options: argparse.Namespace) -> int:
     """Tell the engine something about a service, as a repair does."""
     from imap4.deadline import Deadline
@@ -162,6 +169,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "new": new,
     "render": render,
     "doctor": doctor,
+    "setup": setup,
     "comment": comment,
     **dict.fromkeys(("records", "list", "status", "activity", "report"), about_records),
 }

@@ -25,6 +25,11 @@ EXAMPLES = {
         f"sudo -u nagios imap4-monitor doctor nagios -f {_FILE}",
         "imap4-monitor doctor icinga2 --config /etc/icinga2/icinga2.conf",
     ),
+    "imap4-monitor setup": (
+        "imap4-monitor setup --dry-run",
+        "imap4-monitor setup --engine nagios --yes",
+        "imap4-monitor setup --remove",
+    ),
     "imap4-monitor comment": (
         "imap4-monitor comment --host mail --service Mail 'new certificate since 10:00'",
         "imap4-monitor comment --host mail --service Mail --status 0 'tested by hand: works'",

@@ -11,6 +11,13 @@ from imap4.monitor.records import commands as records
 from imap4.monitor.reports import commands as reports
 from imap4.monitor.states import Situation
 
+_SETUP = """\
+Finds the engine, shows what it would write, asks once, and makes folders, commands, units and the rendered
+monitors. The engine's own verifier decides whether they stay. Then a private engine of the same kind goes
+through an outage of a server on loopback: check, alert, repair (dry), comment, recovery.
+
+It can be run again at any time, and changes only what is missing or old.
+"""
 ENGINES = ("nagios", "naemon", "icinga2")
 
 
@@ -104,6 +111,32 @@ def _add_render(commands: argparse._SubParsersAction[Parser]) -> None:
     _add_programs(sub)
 
 
+def _add_setup(commands: argparse._SubParsersAction[Parser]) -> None:
+    sub = commands.add_parser(
+        "setup", help="set an engine up for the monitors, prove it, or take that back", description=_SETUP
+    )
+    sub.add_argument(
+        "files",
+        metavar="FILE",
+        nargs="*",
+        help="definitions (all of /etc/imap4-monitor, which may be none yet)",
+    )
+    sub.add_argument("--engine", choices=ENGINES, help="which, where there are several")
+    sub.add_argument("--config", metavar="PATH", help="the engine's main file (the usual places)")
+    sub.add_argument("--dry-run", action="store_true", help="show what would be done, and do nothing")
+    sub.add_argument("--yes", action="store_true", help="do not ask")
+    sub.add_argument("--remove", action="store_true", help="take away what setup made, and name what is left")
+    sub.add_argument(
+        "--replace", action="store_true", help="as of render: what was rendered from other files goes"
+    )
+    sub.add_argument("--rehearse", action="store_true", help="rehearse also where nothing is to be changed")
+    sub.add_argument("--no-rehearsal", action="store_true", help="do not rehearse")
+    sub.add_argument(
+        "--no-reload", action="store_true", help="leave it to you when the engine reads what is new"
+    )
+    sub.add_argument("--recovery-command", metavar="PATH", help="imap4-recovery (beside this program)")
+
+
 def _during(text: str) -> tuple[Situation, float, float | None]:
     """A situation, its beginning and its end in seconds; an end of None is open."""
     name, _, times = text.partition("=")
@@ -171,6 +204,7 @@ def make_parser() -> Parser:
     )
 
     _add_render(commands)
+    _add_setup(commands)
     _add_comment(commands)
     records.add_parser(commands)
     reports.add_parsers(commands)

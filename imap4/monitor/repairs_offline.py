@@ -8,6 +8,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from imap4.monitor.engines import installed
 from imap4.monitor.trouble import DONE, WRONG, Trouble
@@ -33,8 +34,11 @@ def compare(files: Sequence[str], recovery: str | None = None) -> int:
     return WRONG if code else DONE
 
 
-def rehearse(command: Sequence[str], seconds: float = _PATIENCE) -> tuple[str, int]:
+def rehearse(command: Sequence[str], seconds: float = _PATIENCE, **settings: Any) -> tuple[str, int]:
     """What a rehearsal said, and its exit code: 0 all would work, 1 some would not, 3 it could not look.
+
+    Args:
+        settings: for ``subprocess``, to run it as somebody else.
 
     Raises:
         Trouble: it cannot be run, or takes too long.
@@ -43,10 +47,10 @@ def rehearse(command: Sequence[str], seconds: float = _PATIENCE) -> tuple[str, i
     try:
         ended = subprocess.run(
             command,
-            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             timeout=seconds,
+            **{"stdin": subprocess.DEVNULL, **settings},
         )
     except OSError as error:
         raise Trouble(

@@ -6,6 +6,7 @@ So programs that make folders in /etc and /var run as they are, on real paths, b
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -25,6 +26,7 @@ mount -t overlay imap4-test -o "lowerdir=$2,upperdir=$1/upper,workdir=$1/work" "
 mount -t proc proc "$1/root/proc"
 mount --rbind /dev "$1/root/dev"
 echo ready
+if [ -n "$3" ]; then ip link set lo up; fi
 exec sleep infinity
 """
 
@@ -37,18 +39,21 @@ def why_no_private_root() -> str:
 class PrivateRoot:
     """``with`` it, it is there."""
 
-    def __init__(self, folder: Path, lower: Path = Path("/")) -> None:
+    def __init__(self, folder: Path, lower: Path = Path("/"), network: bool = False) -> None:
         """
         Args:
             folder: an empty one, which is the mount point.
             lower: what it shows until something is written: this machine, or a Debian tree.
+            network: this machine's. Without it, it has a loopback of its own, and nothing else.
         """
         self.folder = folder
         self.root = folder / "root"
         """Only :meth:`run` sees what is below it."""
-        words = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "sh", "-c", _HOLD, "sh"]
+        own = [] if network else ["--net"]
+        words = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", *own, "sh", "-c", _HOLD, "sh"]
+        self._enter = ["-m", *([] if network else ["-n"])]
         self._holder = subprocess.Popen(
-            [*words, str(folder), str(lower)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+            [*words, str(folder), str(lower), *own], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
         )
 
     def __enter__(self) -> PrivateRoot:
@@ -66,7 +71,7 @@ class PrivateRoot:
 
     def command(self, *words: str) -> list[str]:
         """What runs ``words`` there."""
-        return ["nsenter", "-t", str(self._holder.pid), "-m", "chroot", str(self.root), *words]
+        return ["nsenter", "-t", str(self._holder.pid), *self._enter, "chroot", str(self.root), *words]
 
     def run(
         self, *words: str, stdin: str = "", timeout: float = 300, **environment: str
@@ -85,6 +90,12 @@ class PrivateRoot:
                 **environment,
             },
         )
+
+    def open_to_all(self) -> None:
+        """Let every user of it run our programs, wherever this checkout and its Python are."""
+        inside = [TOP, BIN, Path(sys.executable).resolve(), Path(sys.base_prefix)]
+        above = sorted({str(folder) for path in inside for folder in [path, *path.parents]})
+        self.shell(f"chmod go+x {shlex.join(above)}")
 
     def shell(self, script: str) -> str:
         """What a script prints there; it must end well."""

@@ -122,13 +122,31 @@ def write(folder: Path, files: Mapping[str, str], *, replace: bool = False) -> l
         raise RenderError(f"{error.filename or folder}: cannot be written: {error.strerror}") from None
 
 
-def _write(folder: Path, files: Mapping[str, str], replace: bool) -> list[Rendered]:
-    done = []
-    folder.mkdir(parents=True, exist_ok=True)
+def refuse(folder: Path, files: Mapping[str, str], *, replace: bool = False) -> dict[str, str]:
+    """What is in the files now, by name; empty where one is not there.
+
+    Raises:
+        RenderError: one is not ours, is from other definitions, or cannot be read.
+    """
+    try:
+        with folders.as_owner(folder):
+            return _refused(folder, files, replace)
+    except OSError as error:
+        raise RenderError(f"{error.filename or folder}: cannot be read: {error.strerror}") from None
+
+
+def _refused(folder: Path, files: Mapping[str, str], replace: bool) -> dict[str, str]:
     old = {name: _old(folder / name) for name in files}
     for name, text in files.items():
         if not replace:
             _refuse_other_sources(folder / name, old[name], text)
+    return old
+
+
+def _write(folder: Path, files: Mapping[str, str], replace: bool) -> list[Rendered]:
+    done = []
+    folder.mkdir(parents=True, exist_ok=True)
+    old = _refused(folder, files, replace)
     for name, text in files.items():
         before, now = monitors_in(old[name]), monitors_in(text)
         changed = old[name] != text

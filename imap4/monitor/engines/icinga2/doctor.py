@@ -129,13 +129,18 @@ def examine(
 
 def _programs(objects: Objects, programs: Programs, monitors: Sequence[Monitor]) -> Iterator[Finding]:
     """The check as it was rendered; a repair's path is inside a function: the one that would be rendered."""
-    user = os.environ.get("ICINGA2_USER") or _init_user() or _packaged_user()
+    user = daemon_user()
     yield from installed.examine_user(user)
     rendered = objects.get("CheckCommand", {}).get("imap4-monitor", {}).get("command")
     for name, path in programs.named(monitors, facts.ICINGA2):
         there = rendered[0] if name == "check_imap4" and isinstance(rendered, list) and rendered else path
         yield installed.examine(OPTIONS[name], name, there, user)
     yield from installed.examine_units()
+
+
+def daemon_user() -> str:
+    """Whom the daemon runs as: what its environment files say, else its package; empty where neither does."""
+    return os.environ.get("ICINGA2_USER") or _init_user() or _packaged_user()
 
 
 def _packaged_user() -> str:

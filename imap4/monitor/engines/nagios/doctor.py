@@ -25,7 +25,7 @@ INTERVAL = 1024
 
 
 @dataclass(frozen=True)
-class _Rule:
+class Rule:
     """One setting that matters."""
 
     name: str
@@ -51,8 +51,8 @@ def _at_least(number: int) -> Callable[[str], bool]:
     return lambda text: _number(text) >= number or _number(text) == 0
 
 
-def _on(name: str, why: str, default: str = "1") -> _Rule:
-    return _Rule(name, default, _equals(1), f"{name}=1", why)
+def _on(name: str, why: str, default: str = "1") -> Rule:
+    return Rule(name, default, _equals(1), f"{name}=1", why)
 
 
 def _rendered(main: MainFile, cache: ObjectCache | None, programs: Programs) -> Iterator[Finding]:
@@ -108,31 +108,32 @@ def _left_over(cache: ObjectCache, monitors: Sequence[Monitor]) -> Iterator[Find
         )
 
 
-def _rules(engine: str, monitors: Sequence[Monitor]) -> Iterator[_Rule]:
+def rules(engine: str, monitors: Sequence[Monitor]) -> Iterator[Rule]:
+    """What the main file must say for these monitors."""
     longest = max((monitor.test_duration for monitor in monitors), default=10)
     if any(changes_interval(monitor.rules, monitor.test_duration) for monitor in monitors):
         mask = "retained_service_attribute_mask"
-        yield _Rule(
+        yield Rule(
             mask, "0", lambda text: _number(text) >= 0 and bool(_number(text) & INTERVAL),
             f"{mask}={INTERVAL}",
             "some Down or Lost delay and a test are longer than the Up delay, so the engine's interval is "
             "changed in an outage; after a restart, the changed one would win over the rendered one",
         )  # fmt: skip
     if engine == "naemon":
-        yield _Rule(
+        yield Rule(
             "cached_service_check_horizon", "15", _equals(0), "cached_service_check_horizon=0",
             "tests that come sooner than this are answered from a cache, and put off",
         )  # fmt: skip
-    yield _Rule(
+    yield Rule(
         "service_check_timeout", "60", _at_least(longest + 5),
         f"service_check_timeout={max(60, longest + 5)}",
         f"the engine would kill a test of {longest} s before it can say what it found",
     )  # fmt: skip
-    yield _Rule(
+    yield Rule(
         "event_handler_timeout", "30", _at_least(15), "event_handler_timeout=30",
         "the handler that paces the tests may wait 10 s for a busy engine",
     )  # fmt: skip
-    yield _Rule(
+    yield Rule(
         "notification_timeout", "30", _at_least(15), "notification_timeout=30",
         "a repair needs some seconds to detach",
     )  # fmt: skip
@@ -143,7 +144,7 @@ def _rules(engine: str, monitors: Sequence[Monitor]) -> Iterator[_Rule]:
     yield _on("retain_state_information", "a restart in an outage would begin to count anew", "0")
     yield _on("use_retained_scheduling_info", "a restart would test everything at other times", "0")
     unsafe = "illegal_macro_output_chars"
-    yield _Rule(
+    yield Rule(
         unsafe, "", lambda text: all(c in text for c in "'`$\""), f"{unsafe}=`~$&|'\"<>",
         "a repair's command line has the check's output in quotes, which it could end",
     )  # fmt: skip
@@ -192,7 +193,7 @@ def examine(
     except OSError:
         cache = None
     yield from _rendered(main, cache, programs)
-    for rule in _rules(engine, monitors):
+    for rule in rules(engine, monitors):
         value = main.get(rule.name, rule.default)
         given = "" if rule.name in main.values else " (the engine's default)"
         yield Finding(

@@ -43,6 +43,10 @@ class MainFile:
     engine: str
     values: dict[str, Value]
     """By name; where a name is there twice, the last counts."""
+    object_folders: tuple[Path, ...] = ()
+    """What the cfg_dir lines name, in their order. The engine reads the folders below them too."""
+    object_files: tuple[Path, ...] = ()
+    """What the cfg_file lines name."""
 
     def get(self, name: str, default: str) -> str:
         """The value of a setting, or what the engine takes without one."""
@@ -82,13 +86,21 @@ def read(path: Path, engine: str) -> MainFile:
         NotMainFile: it is something else.
     """
     values: dict[str, Value] = {}
-    _read(path, path.parent, engine, values, _DEEPEST)
+    every: list[tuple[str, str]] = []
+    _read(path, path.parent, engine, values, every, _DEEPEST)
     if not _KNOWN & set(values):
         raise NotMainFile(f"it has none of {engine}'s settings, such as cfg_dir or command_file")
-    return MainFile(path, engine, values)
+    base = path.absolute().parent / (values["config_rel_path"].text if "config_rel_path" in values else "")
+    named = {
+        kind: tuple(Path(os.path.normpath(base / text)) for name, text in every if name == kind)
+        for kind in ("cfg_dir", "cfg_file")
+    }
+    return MainFile(path, engine, values, named["cfg_dir"], named["cfg_file"])
 
 
-def _read(path: Path, base: Path, engine: str, values: dict[str, Value], depth: int) -> None:
+def _read(
+    path: Path, base: Path, engine: str, values: dict[str, Value], every: list[tuple[str, str]], depth: int
+) -> None:
     if not os.path.isfile(path) and os.path.exists(path):
         raise NotMainFile("it is not a file")
     with path.open("rb") as file:
@@ -100,12 +112,13 @@ def _read(path: Path, base: Path, engine: str, values: dict[str, Value], depth: 
         if not found:
             continue
         values[found[1]] = Value(found[2], path, number)
+        every.append((found[1], found[2]))
         if engine == facts.NAEMON and found[1] in ("include_file", "include_dir") and depth:
             # Naemon reads what ends in .cfg and is not hidden, in no order, and not the folders below.
             there = base / values.get("config_rel_path", Value("", path, 0)).text / found[2]
             inside = [there] if found[1] == "include_file" else sorted(there.glob("[!.]*.cfg"))
             for each in inside:
-                _read(each, base, engine, values, depth - 1)
+                _read(each, base, engine, values, every, depth - 1)
 
 
 def find(engine: str, config: str | None) -> Path:

@@ -1,0 +1,1 @@
+"""The set-up's rehearsal: a private engine goes through an outage of a server that we break."""
