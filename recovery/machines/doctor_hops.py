@@ -33,6 +33,8 @@ def examine_hops(
     Args:
         last: host and port that the last of them must connect us to.
     """
+    if not hops:
+        return []
     findings: list[DoctorFinding] = []
     stops = [(hop.target.address or hop.target.machine, hop.target.port or DEFAULT_PORT) for hop in hops]
     for hop, following in zip(hops, [*stops[1:], last], strict=False):

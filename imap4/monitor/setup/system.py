@@ -73,7 +73,7 @@ def variables(site: Site) -> dict[str, str]:
     return {
         "IMAP4_ICINGA_API": "https://localhost:5665",
         "IMAP4_ICINGA_USER": texts.API_USER,
-        "IMAP4_ICINGAPASSWORD_FILE": str(PASSWORD),
+        "IMAP4_ICINGA_PASSWORD_FILE": str(PASSWORD),
         "IMAP4_ICINGA_CA_FILE": str(_CERTIFICATES / "ca.crt"),
         **_server_name(),
     }
