@@ -65,7 +65,7 @@ def serving(python: str) -> Iterator[tuple[str, list[int]]]:
     """A worker that serves: the socket, and its processes."""
     program = str(Path(python).with_name("imap4-worker"))
     with tempfile.TemporaryDirectory() as folder:
-        command = [program, "--socket", f"{folder}/status.sock", "--core", f"{folder}/none"]
+        command = [program, "--socket", f"{folder}/status.sock", "--core", ""]
         process = start(command, Path(folder, "log"))
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
         try:

@@ -52,7 +52,12 @@ def main(argv: Sequence[str]) -> int:
         import greenlet  # noqa: F401 - only to see whether it is there
     except ImportError:
         parser.error(missing("greenlet"))
-    core = given.core or next((path for path in _CORES if os.path.exists(path)), _CORES[0])
+    core = given.core
+    if core is None:
+        core = next((path for path in _CORES if os.path.exists(path)), _CORES[0])
+    serve = _serve(given.serve, given.socket)
+    if not core and not serve:
+        parser.error("there is nothing to do without a core (--core '') and without --serve")
     if len(os.fsencode(core)) > 107:
         parser.error(f"argument --core: a socket's path has at most 107 bytes: {core}")
     settings = Settings(
@@ -66,7 +71,7 @@ def main(argv: Sequence[str]) -> int:
         stall=given.stall,
         grace=given.grace,
         socket=given.socket or None,
-        serve=_serve(given.serve, given.socket),
+        serve=serve,
         checks_only=given.checks_only,
     )
     from imap4.worker.supervisor import Supervisor
@@ -99,7 +104,11 @@ def _parser() -> Parser:
     add = parser.add_argument
     add("command", nargs="?", choices=("run", "status"), default="run")
     add("--version", action="version", version=f"imap4-worker {VERSION}")
-    add("--core", metavar="PATH", help="the core's query handler socket (query_socket in its main file)")
+    add(
+        "--core",
+        metavar="PATH",
+        help="the core's query handler socket (query_socket in its main file); empty for none",
+    )
     add(
         "--register",
         type=_word,

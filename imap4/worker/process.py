@@ -146,7 +146,7 @@ def _figures(
     figures = statistics.figures()
     figures["running"] = dispatcher.running
     figures["waiting"] = dispatcher.waiting
-    figures["connected"] = int(cores[0].connected)
+    figures["connected"] = int(bool(cores) and cores[0].connected)
     for pool in dispatcher.pools:
         figures[f"threads_{pool.name}"] = pool.taken
     usage = resource.getrusage(resource.RUSAGE_SELF)

@@ -24,7 +24,7 @@ class Settings(NamedTuple):
     """Shared by the supervisor and its workers."""
 
     core: str
-    """Path of the core's query handler socket."""
+    """Path of the core's query handler socket; empty for none: programs alone are served."""
     register: str = "check_imap4"
     """The plugin to register for, as the core matches it: a path or a base name."""
     plugins: tuple[str, ...] = ()
@@ -48,4 +48,6 @@ class Settings(NamedTuple):
     @property
     def names(self) -> tuple[str, ...]:
         """What each worker registers for, the plugin first; a connection each, for Nagios takes one name."""
+        if not self.core:
+            return ()
         return (self.register, *(() if self.checks_only else HANDLED))

@@ -52,7 +52,7 @@ def show(path: str, as_json: bool) -> int:
 
     Returns:
         0; 1 where nobody answers; 2 where no worker is registered with the core, or where those that are get
-        no jobs although some are due.
+        no jobs although some are due; without a core, where programs are not served either.
     """
     try:
         state = _ask(path)
@@ -68,6 +68,8 @@ def show(path: str, as_json: bool) -> int:
         print(json.dumps(state, indent=2))
     else:
         print("\n".join(_lines(state, earlier, seconds)))
+    if not state["core"]:
+        return 0 if state["serve"] and any(worker["pid"] for worker in state["workers"]) else 2
     return 0 if state["total"].get("connected") and not overdue(state["total"], time.time()) else 2
 
 
@@ -103,6 +105,8 @@ def _lines(state: dict[str, Any], earlier: dict[str, Any], seconds: float) -> li
     total = state["total"]
     rate = (total["jobs"] - earlier["total"]["jobs"]) / seconds
     lines = [f"core      {state['core']}, {total.get('connected', 0)} of {len(state['workers'])} registered"]
+    if not state["core"]:
+        lines = ["core      none"]
     for worker in state["workers"]:
         lines.append(
             f"worker    pid {worker['pid']}, up {worker['age']:.0f} s, started {worker['starts']} times, "
@@ -117,6 +121,8 @@ def _lines(state: dict[str, Any], earlier: dict[str, Any], seconds: float) -> li
         f"{total['handled']} handlers, {total['timed_out']} timed out, {total['refused']} refused, "
         f"{total['taken_over']} taken over"
     )
+    where = state["serve"] or "no socket"
+    lines.append(f"programs  {total['served']} served at {where}, {total['declined']} left to them")
     lines.append("latency   " + ", ".join(_latency(total["latencies"], share) for share in (0.5, 0.95, 0.99)))
     threads = (f"{total.get(f'threads_{name}', 0)} {name}" for name in ("resolver", "files", "program"))
     lines.append("threads   " + ", ".join(threads))
@@ -126,7 +132,8 @@ def _lines(state: dict[str, Any], earlier: dict[str, Any], seconds: float) -> li
     why = (
         "; more are due: restart the core; do its commands name the plugin (docs/worker.md)?" if late else ""
     )
-    lines.insert(1, f"last job  {_since(total['last_job'], now)}{why}")
+    if state["core"]:
+        lines.insert(1, f"last job  {_since(total['last_job'], now)}{why}")
     causes = sorted(total["causes"].items(), key=lambda item: -item[1])
     lines.append("failures  " + (", ".join(f"{cause} {count}" for cause, count in causes) or "none"))
     return lines

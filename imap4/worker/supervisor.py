@@ -280,6 +280,7 @@ class Supervisor:
         present = [worker.pulse.published() for worker in self._workers]
         return {
             "core": self._settings.core,
+            "serve": self._settings.serve if self._checks is not None else None,
             "pid": os.getpid(),
             "workers": [
                 {
@@ -299,7 +300,8 @@ class Supervisor:
         figures = total([*self._past, *(worker.pulse.published() for worker in self._workers)])
         alive = sum(bool(worker.pid) for worker in self._workers)
         connected = figures.get("connected", 0)
-        return f"{alive} workers, {connected} registered, {figures['jobs']} jobs done"
+        core = f", {connected} registered, {figures['jobs']} jobs done" if self._settings.core else ""
+        return f"{alive} workers{core}, {figures['served']} checks of programs done"
 
 
 def _lasting(figures: dict[str, Any]) -> dict[str, Any]:

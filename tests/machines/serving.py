@@ -115,7 +115,7 @@ def serving(*options: str) -> Iterator[Serving]:
         folder = Path(name)
         # Nothing that changes what OpenSSL does, which the programs would have to have, too.
         bare = ("/usr/bin/env", "-i", f"PATH={os.environ['PATH']}")
-        socket_, core = ("--socket", f"{name}/status.sock"), ("--core", f"{name}/none")
+        socket_, core = ("--socket", f"{name}/status.sock"), ("--core", "")
         process = start([*bare, WORKER, *socket_, *core, *options], folder / "log")
         try:
             with Serving(folder) as there:

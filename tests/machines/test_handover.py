@@ -24,7 +24,7 @@ from tests.machines.certificates import Authority
 from tests.machines.plugin import ROOT
 from tests.machines.ports import wait_until
 from tests.machines.scripted import Peer, Script, ScriptedServer, closed_port, good
-from tests.machines.serving import BIN, PLUGIN, Run, Serving, checked, serving
+from tests.machines.serving import BIN, PLUGIN, WORKER, Run, Serving, checked, serving
 
 STEPS = ("before it is asked", "while it connects", "before LOGOUT", "at the end")
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be two users")
@@ -396,6 +396,22 @@ class TestWorkerThatFails:
             os.kill(process, signal.SIGTERM)
             wait_until(lambda: not path.exists(), "the end of the socket")
             assert checked("-H", "127.0.0.1", "-p", str(server.port), ask=path).code == 0
+
+
+def test_status_tells_of_programs_where_there_is_no_core(worker: Serving, server: ScriptedServer) -> None:
+    worker.check("-H", "127.0.0.1", "-p", str(server.port))
+    wait_until(lambda: worker.state["total"]["served"] > 0, "the figures")
+    status = [WORKER, "status", "--socket", str(worker.folder / "status.sock")]
+    told = subprocess.run(status, capture_output=True, text=True)
+    assert told.returncode == 0
+    assert told.stdout.startswith("core      none\nworker    pid ")
+    assert re.search(rf"^programs  [0-9]+ served at {worker.socket}, [0-9]+ left to them$", told.stdout, re.M)
+
+
+def test_a_worker_with_nothing_to_do_is_wrong_use() -> None:
+    told = subprocess.run([WORKER, "--core", "", "--serve", ""], capture_output=True, text=True)
+    why = "there is nothing to do without a core (--core '') and without --serve"
+    assert (told.returncode, told.stderr) == (3, f"imap4-worker: {why}; see imap4-worker --help\n")
 
 
 class TestTrust:

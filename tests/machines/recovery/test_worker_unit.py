@@ -132,6 +132,30 @@ def test_it_starts_as_its_user_without_rights_and_shows_its_status(begin: Callab
     assert {worker["pid"] for worker in service.status()["workers"]} == workers
 
 
+def test_it_serves_programs_of_its_user_alone(begin: Callable[..., Service]) -> None:
+    service = begin()
+    serve = "/run/imap4-worker/check.sock"
+    assert service.machine.console(f"stat -c '%a %U' {serve} {serve.rpartition('/')[0]}") == (
+        "600 nagios\n755 nagios"
+    )
+    with ScriptedServer(good) as server:
+        # A folder that the unit itself could not write: the record is the program's own.
+        command = f"check_imap4 -H {server.host} -p {server.port} --record /srv/records --id Mail"
+        service.machine.console("install -d -o nagios /srv/records")
+        line, _ = good_of(server)
+        # To root it is somebody else's folder, who could say OK.
+        for count, user in enumerate(("nagios", "root")):
+            bare = "env -i PATH=/usr/local/bin:/usr/bin:/bin"
+            said = service.machine.console(f"runuser -u {user} -- {bare} {command}; echo $?").splitlines()
+            assert re.sub(r"[0-9]+\.[0-9]{3} s\b", "T s", said[0].partition(" | ")[0]) == line
+            assert said[1] == "0"
+            wait_for(lambda: service.status()["total"]["served"] == 1, PATIENCE, "the count")
+            records = service.machine.console("cat /srv/records/*-*.tsv | grep -c Mail")
+            # Root writes nothing where another user could lead its file elsewhere.
+            assert int(records) == 1, count
+    service.machine.console("rm -r /srv/records")
+
+
 def test_hardening_lets_every_kind_of_check_through(begin: Callable[..., Service], tmp_path: Path) -> None:
     service = begin()
     authority = Authority(tmp_path)
