@@ -8,8 +8,9 @@ Everything is made up; times, outages and causes are like those of real servers,
 from __future__ import annotations
 
 import argparse
+import multiprocessing
+import os
 import random
-import resource
 import subprocess
 import sys
 import tempfile
@@ -19,7 +20,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from imap4.handover.record_file import file_name
-from imap4.monitor.records import lines
+from imap4.monitor.records.changes import with_edges
 from imap4.monitor.records.engine import connect
 from imap4.monitor.records.manifest import Manifest, Part, load, save
 
@@ -42,13 +43,16 @@ def main() -> int:
 
 def measured(*arguments: str) -> tuple[float, float, float, str]:
     """Run a command: seconds of CPU, seconds by the clock, the most memory in MB, and its output."""
-    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-    done = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    if done.returncode not in (0, 1, 2):
-        sys.exit(f"{arguments}: {done.returncode}: {done.stderr}")
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return cpu, time.monotonic() - start, after.ru_maxrss / 1024, done.stdout
+    start = time.monotonic()
+    with tempfile.TemporaryFile("w+") as told, tempfile.TemporaryFile("w+") as wrong:
+        process = subprocess.Popen([*COMMAND, *arguments], stdout=told, stderr=wrong)
+        _, ended, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(ended)
+        told.seek(0)
+        wrong.seek(0)
+        if process.returncode not in (0, 1, 2):
+            sys.exit(f"{arguments}: {process.returncode}: {wrong.read()}")
+        return used.ru_utime + used.ru_stime, time.monotonic() - start, used.ru_maxrss / 1024, told.read()
 
 
 def definition(folder: Path, monitors: int) -> Path:
@@ -95,71 +99,83 @@ def _line(now: float, number: int, chance: random.Random) -> str:
     )
 
 
-def fill(store: Path, monitors: int, first: int, days: int, interval: int) -> None:
-    """Make a store as ``collect`` would have left it: one file a day."""
+# Each monitor has an outage of half an hour every ten days, and one test in 2,000 fails by chance.
+_TESTS = """
+(with t as (select i % {monitors} as n, {begin} + (i // {monitors}) * {interval} as s, random() as r
+            from range({rows}) x(i)),
+ u as (select *, case when (n + s // 86400) % 10 = 0 and s % 86400 between 30000 + n and 31800 + n
+              or r < 0.0005 then 2 else 0 end as state from t)
+ select make_timestamp_ms(s * 1000 + (random() * 900)::BIGINT) as moment,
+        'Mail ' || lpad(n::VARCHAR, 5, '0') as id, state::UTINYINT as state,
+        case when state = 2 then 'connect.refused' end as cause, {total} as seconds, {resolve} as resolve,
+        {connect} as connect, {tls} as tls, {greeting} as greeting, null::DECIMAL(9,5) as capability,
+        null::DECIMAL(9,5) as login, {connect} as logout, 'mail' || n || '.example.org:143' as target,
+        '192.0.2.1' as address, (90 - s // 86400 % 60)::FLOAT as days_left, false as downtime,
+        'monitor' as recorder,
+        case when state = 2 then 'IMAP4 CRITICAL - mail' || n || ':143 connection refused' end as message,
+        null::INTEGER as holds, 300 as up, 300 as warn, 300 as down, 300 as lost, 3 as failures,
+        3 as alerts, 10 as duration from u)
+"""
+
+
+def fill(store: Path, monitors: int, first: int, last: int) -> None:
+    """Make a store as ``collect`` would have left it: a file a day, and an hour of a day that is not over."""
+    # In a process of its own: its memory would be counted as that of whatever is started later.
+    making = multiprocessing.get_context("spawn").Process(target=_fill, args=(store, monitors, first, last))
+    making.start()
+    making.join()
+    if making.exitcode:
+        sys.exit(f"{store}: could not be made")
+
+
+def _fill(store: Path, monitors: int, first: int, last: int, interval: int = 300) -> None:
     store.mkdir(parents=True)
     database = connect(str(store))
     manifest = Manifest()
-    columns = ", ".join(lines.COLUMNS)
-    phase = "exp({0} + 0.3 * sqrt(-2 * ln(random() + 1e-9)) * cos(6.2832 * random()))::DECIMAL(9,5)".format
-    for day in range(days):
-        begin = first + day * DAY
-        name = time.strftime("%Y%m%d", time.gmtime(begin))
-        target = store / f"{name}-00000000.parquet"
-        # Each monitor has an outage of half an hour every ten days, and one test in 2,000 fails by chance.
-        database.execute(
-            f"""copy (with t as (select i % {monitors} as n, {begin} + (i // {monitors}) * {interval} as s,
-                 random() as r
-                 from range({monitors} * {DAY // interval}) x(i)),
-                 u as (select *, case when (n + {day}) % 10 = 0 and s % 86400 between 30000 + n and 31800 + n
-                       or r < 0.0005 then 2 else 0 end as state from t),
-                 v as (select make_timestamp_ms(s * 1000 + (random() * 900)::BIGINT) as moment,
-                 'Mail ' || lpad(n::VARCHAR, 5, '0') as id, state::UTINYINT as state,
-                 case when state = 2 then 'connect.refused' end as cause, {phase(-4)} as seconds,
-                 {phase(-8)} as resolve, {phase(-6)} as connect, {phase(-5)} as tls,
-                 {phase(-4.5)} as greeting,
-                 null::DECIMAL(9,5) as capability, null::DECIMAL(9,5) as login, {phase(-6)} as logout,
-                 'mail' || n || '.example.org:143' as target, '192.0.2.1' as address,
-                 (90 - {day} % 60)::FLOAT as days_left, false as downtime, 'monitor' as recorder,
-                 case when state = 2 then 'IMAP4 CRITICAL - mail' || n || ':143 connection refused' end
-                 as message,
-                 null::INTEGER as holds, 300 as up, 300 as warn, 300 as down, 300 as lost, 3 as failures,
-                 3 as alerts, 10 as duration from u)
-                 select {columns} from v order by id, moment) to '{target}'
-                 (format parquet, compression zstd, parquet_version v2, row_group_size 122880)"""
+    normal = "sqrt(-2 * ln(1 - 0.999999 * random())) * cos(6.2832 * random())"
+    phase = f"exp({{0}} + 0.3 * {normal})::DECIMAL(9,5)".format
+    times = {"total": -4, "resolve": -8, "connect": -6, "tls": -5, "greeting": -4.5}
+    begin = first
+    while begin < last:
+        length = DAY if begin + DAY <= last else HOUR
+        day, hour = time.strftime("%Y%m%d %H", time.gmtime(begin)).split()
+        target = store / (f"{day}-00000000.parquet" if length == DAY else f"{day}-{hour}-00000000.parquet")
+        rows = monitors * (length // interval)
+        tests = _TESTS.format(
+            **{name: phase(middle) for name, middle in times.items()},
+            **{"monitors": monitors, "begin": begin, "interval": interval, "rows": rows},
         )
-        rows = monitors * (DAY // interval)
-        manifest.parts.append(Part(target.name, name, rows, begin * 1000, (begin + DAY) * 1000, True))
+        database.execute(
+            f"copy ({with_edges(tests)}) to '{target}'"
+            " (format parquet, compression zstd, parquet_version v2, row_group_size 122880)"
+        )
+        end = (begin + length) * 1000
+        manifest.parts.append(Part(target.name, day, rows, begin * 1000, end - 1, length == DAY))
+        begin += length
     save(store, manifest)
 
 
 def size(folder: Path, monitors: int = 1000, days: int = 365) -> None:
     """A year on the disk; a tenth of it is made, every day is alike."""
-    fill(folder / "store", monitors, int(time.time()) // DAY * DAY - 40 * DAY, days // 10, 300)
+    today = int(time.time()) // DAY * DAY
+    fill(folder / "store", monitors, today - days // 10 * DAY, today)
     used = sum(path.stat().st_size for path in (folder / "store").iterdir()) / (days // 10) * days
     print(f"{monitors} monitors for a year at 300 s: {used / 1e9:.2f} GB")
 
 
 def reporting(folder: Path, monitors: int = 1000) -> None:
-    """A month's report in every form."""
-    first = int(time.time()) // DAY * DAY - 32 * DAY
-    fill(folder / "store", monitors, first, 31, 300)
+    """A month's report in every form; the month before it is there too."""
+    last = int(time.time()) // DAY * DAY
+    fill(folder / "store", monitors, last - 62 * DAY, last)
     path = definition(folder, monitors)
     (folder / "records").mkdir()
-    span = [time.strftime("%Y-%m-%dT%H:%M", time.gmtime(each)) for each in (first, first + 31 * DAY)]
+    begin, end = (time.strftime("%Y-%m-%dT%H:%M", time.gmtime(each)) for each in (last - 31 * DAY, last))
     for form in ("text", "csv", "json", "html"):
         target = folder / f"report.{form}"
         cpu, clock, memory, _ = measured(
-            *(
-                "report",
-                "-f",
-                str(path),
-                "--records",
-                str(folder / "records"),
-                "--store",
-                str(folder / "store"),
-            ),
-            *("--timezone", "UTC", "--from", span[0], "--to", span[1], "--format", form, "-o", str(target)),
+            *("report", "-f", str(path), "--records", str(folder / "records")),
+            *("--store", str(folder / "store"), "--timezone", "UTC", "--from", begin, "--to", end),
+            *("--format", form, "-o", str(target)),
         )
         print(
             f"report as {form}: {cpu:.1f} s of CPU, {clock:.1f} s, {memory:.0f} MB,"
@@ -168,29 +184,26 @@ def reporting(folder: Path, monitors: int = 1000) -> None:
 
 
 def status(folder: Path, monitors: int = 10_000) -> None:
-    """The status of many monitors, an hour of it not collected yet."""
+    """The status of many monitors, an hour of it not collected yet: the first look, and the next one."""
     now = int(time.time())
-    first = now // DAY * DAY - DAY
-    fill(folder / "store", monitors, first, 2, 300)
-    manifest = load(folder / "store")
+    closed = (now - 3600) // HOUR * HOUR
+    fill(folder / "store", monitors, now // DAY * DAY - DAY, closed)
     records = folder / "records"
     records.mkdir()
     chance = random.Random(1)  # noqa: S311 - figures for a benchmark
-    path = records / file_name(now, 0)
-    with path.open("w") as file:
-        for number in range(monitors * 12):
-            file.write(_line(now - 3600 + number * 3600 / (monitors * 12), number % monitors, chance))
-    save(folder / "store", manifest)
-    names = (
-        "-f",
-        str(definition(folder, monitors)),
-        "--records",
-        str(records),
-        "--store",
-        str(folder / "store"),
-    )
-    cpu, clock, memory, _ = measured("status", *names)
-    print(f"status of {monitors} monitors: {cpu:.1f} s of CPU, {clock:.1f} s, {memory:.0f} MB")
+    for number in range(monitors * (now - closed) // 300):
+        moment = closed + number * 300 / monitors
+        with (records / file_name(moment, 0)).open("a") as file:
+            file.write(_line(moment, number % monitors, chance))
+    names = ("-f", str(definition(folder, monitors)), "--store", str(folder / "store"))
+    cpu, clock, memory, _ = measured("records", "collect", str(records), *names)
+    print(f"collecting once, with the summary made anew: {cpu:.1f} s of CPU, {clock:.1f} s, {memory:.0f} MB")
+    for which in ("first", "next"):
+        cpu, clock, memory, _ = measured("status", *names, "--records", str(records))
+        print(
+            f"{which} status of {monitors} monitors, {(now - closed) / 60:.0f} min of it not collected:"
+            f" {cpu:.2f} s of CPU, {clock:.2f} s, {memory:.0f} MB"
+        )
 
 
 if __name__ == "__main__":

@@ -18,18 +18,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from imap4.folders import as_owner
-from imap4.monitor.records import lines, spells
+from imap4.monitor.records import changes, lines, spells
 from imap4.monitor.records.engine import connect, failure
 from imap4.monitor.records.errors import RecordsError, one_line
 from imap4.monitor.records.manifest import Part, damaged, load, locked, save, sync, to_disk
 from imap4.monitor.records.rules import RowRules, add_rules
+from imap4.monitor.records.summary import Keeper
 
-HOUR, DAY = 3600, 86400
+DAY = 86400
 
-LATE = 300
-"""Seconds after its hour for which a file of lines may still grow: a test writes as soon as it has ended."""
-
-DAY_CLOSED = 2 * HOUR
+DAY_CLOSED = 7200
 """Seconds after its end when a day becomes one file; what comes later is added to it."""
 
 _WRITE = "(format parquet, compression zstd, parquet_version v2, row_group_size 122880)"
@@ -90,8 +88,10 @@ class _Collector:
         self.now = now
         self.manifest = load(store)
         self.outcome = Outcome()
+        self.fresh: set[str] = set()
         self.database = connect(str(scratch))
         add_rules(self.database, rules)
+        self.summary = Keeper(self.database, store, self.manifest, round(now * 1000))
 
     def run(self, folders: Sequence[Path], keep: float) -> Outcome:
         self._tidy()
@@ -104,8 +104,10 @@ class _Collector:
                 self.outcome.troubles.append(f"{folder}: is not there")
             except PermissionError as error:
                 self.outcome.troubles.append(f"{error.filename or folder}: {error.strerror}")
+        self.summary.add([part for part in self.manifest.parts if part.name in self.fresh])
         self._join_days()
         self._forget(keep)
+        self.summary.save(self.manifest)
         self.database.close()
         return self.outcome
 
@@ -136,7 +138,7 @@ class _Collector:
         ready = folder / "collecting"
         for path in sorted(folder.iterdir()):
             ours = lines.NAME.fullmatch(path.name) and path.is_file() and not path.is_symlink()
-            if ours and ends(path.name) + LATE <= self.now:
+            if ours and lines.ends(path.name) + lines.LATE <= self.now:
                 ready.mkdir(exist_ok=True)
                 path.rename(ready / f"{path.name}.{secrets.token_hex(8)}")
         return sorted(ready.iterdir()) if ready.is_dir() else []
@@ -165,7 +167,9 @@ class _Collector:
         if good:
             day = path.name[:8]
             source_rows = f"({lines.rows('fields')}) t left join rules using (id)"
-            self.manifest.parts.append(self.write(source_rows, f"{day}-{path.name[9:11]}", day))
+            part = self.write(source_rows, f"{day}-{path.name[9:11]}", day)
+            self.manifest.parts.append(part)
+            self.fresh.add(part.name)
         if broken:
             hour = path.name[:11]
             self.manifest.broken[hour] = self.manifest.broken.get(hour, 0) + broken
@@ -178,11 +182,8 @@ class _Collector:
         """Write a columnar file that the manifest does not name yet."""
         final = f"{name}-{secrets.token_hex(4)}.parquet"
         new = self.store / (final + ".new")
-        columns = ", ".join(lines.COLUMNS)
         target = lines.literal(str(new))
-        self.database.execute(
-            f"copy (select {columns} from {source} order by id, moment) to {target} {_WRITE}"
-        )
+        self.database.execute(f"copy ({changes.with_edges(source)}) to {target} {_WRITE}")
         count, first, last = self._one(
             f"select count(*), min(epoch_ms(moment)), max(epoch_ms(moment)) from read_parquet({target})"
         )
@@ -245,17 +246,5 @@ class _Collector:
                 (self.store / part.name).unlink()
 
 
-def ends(name: str) -> int:
-    """When the hour of a file of lines ends, in seconds since the epoch; never where it is none."""
-    try:
-        return _seconds(name[:11] + "0000") + HOUR
-    except ValueError:
-        return 1 << 60
-
-
 def _day_ends(day: str) -> int:
-    return _seconds(day + "T000000") + DAY
-
-
-def _seconds(text: str) -> int:
-    return calendar.timegm(time.strptime(text, "%Y%m%dT%H%M%S"))
+    return calendar.timegm(time.strptime(day, "%Y%m%d")) + DAY

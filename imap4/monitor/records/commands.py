@@ -95,7 +95,7 @@ def _collect(options: argparse.Namespace) -> int:
 
 
 def _import(options: argparse.Namespace) -> int:
-    from imap4.monitor.records.importing import bring
+    from imap4.monitor.records.imports.importing import bring
 
     done = bring(options.paths, options.store, monitors_in(options.files), time.time())
     parts = [f"{done.tests:,} tests and log entries, {done.notices:,} notifications"]

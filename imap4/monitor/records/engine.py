@@ -15,7 +15,7 @@ from imap4.packages import missing
 if TYPE_CHECKING:
     import duckdb
 
-MEMORY = "800MB"
+MEMORY = "700MB"
 """What DuckDB may use; beyond it, it works in files."""
 
 

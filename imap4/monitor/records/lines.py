@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import calendar
 import re
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +12,11 @@ from imap4.check.record import END, FIELDS, VERSION
 
 NAME = re.compile(r"(\d{8}T\d{2})-\d+\.tsv(\.[0-9a-f]{16})?")
 """The name of a file of lines: its hour (UTC); the end is there once it is being collected."""
+
+HOUR = 3600
+
+LATE = 300
+"""Seconds after its hour for which a file of lines may still grow: a test writes as soon as it has ended."""
 
 LONGEST = 8192
 """Bytes of a line; a record has at most 4,000."""
@@ -37,10 +44,20 @@ COLUMNS = {
     "holds": "INTEGER",
     # The rules of the monitor when the test was collected: they may be others by the time of a report.
     **dict.fromkeys(("up", "warn", "down", "lost", "failures", "alerts", "duration"), "INTEGER"),
+    # Whether the test differs from its neighbours in the file, or stands at an end of it; see ``changes``.
+    "edge": "UTINYINT",
 }
 """The columns of the store's files, with DuckDB's names for their types."""
 
 RULES = ("up", "warn", "down", "lost", "failures", "alerts", "duration")
+
+
+def ends(name: str) -> int:
+    """When the hour of a file of lines ends, in seconds since the epoch; never where it is none."""
+    try:
+        return calendar.timegm(time.strptime(name[:11], "%Y%m%dT%H")) + HOUR
+    except ValueError:
+        return 1 << 60
 
 
 def mended(path: Path, scratch: Path) -> Path:
@@ -100,7 +117,7 @@ def rows(source: str) -> str:
     """A query: the records in a table of fields, with the names and types of COLUMNS but for the rules."""
     wanted = [f"make_timestamp_ms((try_cast({_field('time')} as DECIMAL(15,3)) * 1000)::BIGINT) as moment"]
     for name, kind in COLUMNS.items():
-        if name in ("moment", "holds", *RULES):
+        if name in ("moment", "holds", "edge", *RULES):
             continue
         value = f"{_field('downtime')} <> '0'" if name == "downtime" else f"nullif({_field(name)}, '')"
         wanted.append(f"try_cast({value} as {kind}) as {name}")
@@ -112,3 +129,13 @@ def literal(values: Sequence[str] | str) -> str:
     if isinstance(values, str):
         return "'" + values.replace("'", "''") + "'"
     return "[" + ", ".join(map(literal, values)) + "]"
+
+
+def files(names: Sequence[str]) -> str:
+    """Columnar files as a source, and in ``filename`` whose row it is.
+
+    Files of earlier versions lack columns, which are NULL then.
+    """
+    empty = ", ".join(f"null::{kind} as {name}" for name, kind in COLUMNS.items())
+    found = f"read_parquet({literal(names)}, filename = true, union_by_name = true)"
+    return f"(select {empty}, null::VARCHAR as filename where false union all by name from {found})"

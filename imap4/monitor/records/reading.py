@@ -8,11 +8,12 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
-from imap4.monitor.records import lines
-from imap4.monitor.records.collect import LATE, ends
+from imap4.monitor.records import changes, lines
+from imap4.monitor.records.changes import Change, listed
 from imap4.monitor.records.engine import connect, failure
 from imap4.monitor.records.errors import RecordsError, one_line
 from imap4.monitor.records.manifest import Manifest, damaged, load
@@ -20,51 +21,11 @@ from imap4.monitor.records.rules import RowRules, add_rules
 
 _T = TypeVar("_T")
 
-FAR = 40 * 86400 * 1000
-"""How far a question looks back for the beginning of an outage."""
-
 _TRIES = 5
 
-_PORTION = 25_000_000
-"""Tests that are looked at together."""
 
-
-class Detail(NamedTuple):
-    """What is known of a failed test."""
-
-    seconds: float | None
-    cause: str
-    message: str
-    address: str
-    holds: int | None
-    """Seconds for which it counts, where that is not up to the rules."""
-    up: int | None
-    warn: int | None
-    down: int | None
-    lost: int | None
-    failures: int | None
-    alerts: int | None
-    duration: int | None
-
-
-class Change(NamedTuple):
-    """A test after which something was otherwise than before it, or that failed; or a monitor's last one."""
-
-    moment: int
-    """When its verdict was known."""
-    state: int
-    """The exit code."""
-    planned: bool
-    """Whether it fell into a downtime."""
-    final: bool
-    until: int
-    """Until when it counts at most, if it passed."""
-    before: int | None
-    """The test before it, which need not be a Change."""
-    before_until: int | None
-    """Until when that one counts at most, if it passed."""
-    detail: Detail | None
-    """Of a failed test."""
+Percentiles = tuple[float, float, float]
+"""Median, 95th and 99th percentile of the tests that passed, in seconds."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +33,8 @@ class Figures:
     """What the tests of a period were like, all in all."""
 
     tests: int
-    times: Mapping[str, tuple[float, float, float]]
-    """For ``connect``, ``tls`` and ``greeting``: median, 95th and 99th percentile, in seconds."""
+    times: Mapping[str, Percentiles]
+    """For ``connect``, ``tls`` and ``greeting``."""
     days_left: float | None
     """Of the certificate, at the last test that saw one."""
     recorders: int
@@ -101,16 +62,14 @@ class Reader:
         self.raw = raw
         self.database = connect(str(scratch))
         add_rules(self.database, rules)
-        self._view(store, scratch)
-
-    def _view(self, store: Path, scratch: Path) -> None:
-        columns = ", ".join(lines.COLUMNS)
-        parts = [
-            str(store / part.name)
-            for part in self.manifest.parts
-            if part.kind == "tests" and part.last >= self.first and part.first < self.last
+        self.parts = [
+            part
+            for part in manifest.parts
+            if part.kind == "tests" and part.last >= first and part.first < last
         ]
-        sources = [f"select {columns} from read_parquet({lines.literal(parts)})"] if parts else []
+        self._read_lines(scratch)
+
+    def _read_lines(self, scratch: Path) -> None:
         mended = []
         for path in self.raw:
             try:
@@ -126,54 +85,56 @@ class Reader:
         row = bad.fetchone()
         if row and row[0]:
             self.broken["open"] = int(row[0])
-        sources.append(f"select {columns} from ({lines.rows('fields')}) t left join rules using (id)")
+        columns = ", ".join(lines.COLUMNS)
+        self._open = (
+            f"select {columns}, null as part from"
+            f" (select *, null as edge from ({lines.rows('fields')}) t left join rules using (id))"
+        )
+        self._look_at("open_tests", [self._open])
+
+    def _look_at(self, name: str, sources: Sequence[str]) -> None:
+        """Make a view of tests of the time."""
         self.database.execute(
-            "create temp view tests as select *, epoch_ms(moment) as ms, state <= 1 as good from ("
+            f"create temp view {name} as select *, epoch_ms(moment) as ms, state <= 1 as good from ("
             + " union all ".join(sources)
-            + f") where moment >= make_timestamp_ms({self.first}) and moment < make_timestamp_ms({self.last})"
+            + f") where {_between(self.first, self.last)}"
         )
 
-    def changes(self, start: int, end: int, ids: Sequence[str] | None = None) -> dict[str, list[Change]]:
-        """The tests of each monitor that changed anything, from before ``start`` to ``end``; and its last."""
+    @cached_property
+    def tests(self) -> str:
+        """The view of all tests of the time."""
+        columns = ", ".join(lines.COLUMNS)
+        whole: list[str] = []
+        cut: list[str] = []
+        for part in self.parts:
+            inside = part.first >= self.first and part.last < self.last
+            (whole if inside else cut).append(str(self._store / part.name))
+        # Of a file that is cut here, the first and last tests that are left need not be edges.
+        sources = [f"select {columns}, filename as part from {lines.files(whole)}"] if whole else []
+        sources += [f"select {columns}, null as part from {lines.files(cut)}"] if cut else []
+        self._look_at("tests", [*sources, self._open])
+        return "tests"
+
+    def changes(self, start: int, ids: Sequence[str] | None = None) -> dict[str, list[Change]]:
+        """The tests of each monitor that changed anything, from before ``start`` on; and its last."""
         found: dict[str, list[Change]] = {}
         for chosen in self._portions(ids):
-            self._changes(found, start, end, chosen)
+            found |= changes.read(self.database, start, chosen, self.tests)
         return found
+
+    def open_changes(self, start: int) -> dict[str, list[Change]]:
+        """The same of the tests that are not collected yet, as if there were no others."""
+        return changes.read(self.database, start, "", "open_tests")
 
     def _portions(self, ids: Sequence[str] | None) -> Iterator[str]:
         """Conditions that take the monitors in portions: each of a size that is put in order in memory."""
-        chosen = "" if ids is None else f" and id in {_listed(ids)}"
-        rows = sum(
-            part.rows
-            for part in self.manifest.parts
-            if part.kind == "tests" and part.last >= self.first and part.first < self.last
-        )
-        count = -(-rows // _PORTION) or 1
-        for number in range(count):
-            yield chosen + (f" and hash(id) % {count} = {number}" if count > 1 else "")
-
-    def _changes(self, found: dict[str, list[Change]], start: int, end: int, chosen: str) -> None:
-        run = self.database.execute
-        # Numbers instead of names, and only what is ordered: a third of the time.
-        run(
-            "create or replace temp table names as select id, row_number() over ()::INTEGER as n"
-            f" from (select distinct id from tests where ms < {end}{chosen})"
-        )
-        run(f"create or replace temp table passed as {_PASSED.format(start=start)}")
-        run(f"create or replace temp table narrow as {_NARROW.format(start=start, end=end)}")
-        details = {
-            (number, moment): Detail(*values)
-            for number, moment, *values in run(
-                _DETAILS.format(end=end, rules=", ".join(lines.RULES))
-            ).fetchall()
-        }
-        for identity, number, moment, *values in run(_CHANGES).fetchall():
-            values.append(details.get((number, moment)))
-            found.setdefault(identity, []).append(Change(moment, *values))
+        chosen = "" if ids is None else f" and id in {listed(ids)}"
+        for portion in changes.portions(sum(part.rows for part in self.parts)):
+            yield chosen + portion
 
     def ids(self) -> set[str]:
         """Every monitor that was tested."""
-        return {row[0] for row in self.database.execute("select distinct id from tests").fetchall()}
+        return {row[0] for row in self.database.execute(f"select distinct id from {self.tests}").fetchall()}
 
     def notices(self) -> list[tuple[str, int, str, str]]:
         """Notifications that engines' logs told of: id, moment, contact and state."""
@@ -188,26 +149,39 @@ class Reader:
         query = f"select id, epoch_ms(moment), contact, state from {source} order by 2"
         return [(row[0], row[1], row[2], row[3]) for row in self.database.execute(query).fetchall()]
 
-    def figures(self, start: int, end: int, ids: Sequence[str] | None = None) -> dict[str, Figures]:
+    def figures(self, start: int, end: int) -> dict[str, Figures]:
         """Figures for each monitor that was tested."""
         found: dict[str, Figures] = {}
-        for chosen in self._portions(ids):
-            found |= self._figures(start, end, chosen)
+        for chosen in self._portions(None):
+            times = self._percentiles(start, end, ("connect", "tls", "greeting"), chosen)
+            for identity, *values in self.database.execute(
+                "select id, count(*) filter (where holds is null), arg_max(days_left, ms),"
+                " count(distinct recorder), arg_max(target, ms)"
+                f" from {self.tests} where {_between(start, end)}{chosen} group by id"
+            ).fetchall():
+                tests, days, recorders, target = values
+                found[identity] = Figures(tests, times.get(identity, {}), days, recorders, target)
         return found
 
-    def _figures(self, start: int, end: int, chosen: str) -> dict[str, Figures]:
-        times = ("connect", "tls", "greeting")
-        wanted = ", ".join(
-            f"quantile_cont({each}::DOUBLE, [0.5, 0.95, 0.99]) filter (where good)" for each in times
-        )
+    def percentiles(self, start: int, end: int, phase: str) -> dict[str, Percentiles]:
+        """Median, 95th and 99th percentile of a phase, for each monitor that has some."""
+        found: dict[str, Percentiles] = {}
+        for chosen in self._portions(None):
+            each = self._percentiles(start, end, (phase,), chosen)
+            found |= {identity: times[phase] for identity, times in each.items()}
+        return found
+
+    def _percentiles(
+        self, start: int, end: int, phases: Sequence[str], chosen: str
+    ) -> dict[str, dict[str, Percentiles]]:
+        wanted = ", ".join(f"quantile_cont({each}::DOUBLE, [0.5, 0.95, 0.99])" for each in phases)
         found = {}
-        for identity, tests, days, recorders, target, *quantiles in self.database.execute(
-            "select id, count(*) filter (where holds is null), arg_max(days_left, ms),"
-            f" count(distinct recorder), arg_max(target, ms), {wanted}"
-            f" from tests where ms >= {start} and ms < {end}{chosen} group by id"
+        for identity, *quantiles in self.database.execute(
+            f"select id, {wanted} from {self.tests} where good and {_between(start, end)}{chosen} group by id"
         ).fetchall():
-            known = {name: tuple(values) for name, values in zip(times, quantiles, strict=True) if values}
-            found[identity] = Figures(tests, known, days, recorders, target)
+            times = {name: tuple(values) for name, values in zip(phases, quantiles, strict=True) if values}
+            if times:
+                found[identity] = times
         return found
 
     def curve(
@@ -221,42 +195,16 @@ class Reader:
         for identity, piece, values in self.database.execute(
             f"select id, (ms - {start}) // {width} as piece,"
             " quantile_cont(seconds::DOUBLE, [0.05, 0.5, 0.95])"
-            f" from tests where good and seconds is not null and ms >= {start} and ms < {end}"
-            f" and id in {_listed(ids)} group by all order by all"
+            f" from {self.tests} where good and seconds is not null and {_between(start, end)}"
+            f" and id in {listed(ids)} group by all order by all"
         ).fetchall():
             found.setdefault(identity, []).append((start + piece * width + width // 2, *values))
         return found
 
 
-_PASSED = """
-select n, max(ms) as at from tests join names using (id) where good and ms <= {start} group by n
-"""
-
-_NARROW = """
-select n, ms, state, coalesce(downtime, false) as planned,
-       (1000 * coalesce(holds, coalesce(up, 300) + coalesce(duration, 10)
-               + greatest(5, coalesce(up, 300) / 10)))::BIGINT as held
-from tests join names using (id) left join passed using (n)
-where ms < {end} and (ms >= {start} or ms >= coalesce(passed.at, 0))
-"""
-
-_DETAILS = """
-select n, ms, seconds::DOUBLE, coalesce(cause, ''), coalesce(message, ''), coalesce(address, ''), holds,
-       {rules}
-from tests join names using (id) where not good and ms < {end}
-"""
-
-_CHANGES = """
-with a as (select *, lag(ms) over w as before, lag(ms + held) over w as held_before,
-                  lag(state) over w as state_before, lag(planned) over w as planned_before,
-                  lead(ms) over w is null as final
-           from narrow window w as (partition by n order by ms))
-select id, n, ms, state, planned, final, ms + held, before, held_before
-from a join names using (n)
-where state > 1 or final or before is null or state_before > 1 or planned <> planned_before
-      or held_before < ms
-order by id, ms
-"""
+def _between(start: int, end: int) -> str:
+    """A condition. On ``moment``, not on what is computed of it: so whole pieces of files are passed over."""
+    return f"moment >= make_timestamp_ms({start}) and moment < make_timestamp_ms({end})"
 
 
 def ask(
@@ -310,10 +258,6 @@ def _raw(folders: Sequence[Path], manifest: Manifest, first: int) -> list[Path]:
                 raise RecordsError(f"{place}: cannot be read: {error.strerror}") from None
             for path in paths:
                 wanted = lines.NAME.fullmatch(path.name) and path.name not in manifest.sources
-                if wanted and (ends(path.name) + LATE) * 1000 >= first and path.is_file():
+                if wanted and (lines.ends(path.name) + lines.LATE) * 1000 >= first and path.is_file():
                     found.append(path)
     return found
-
-
-def _listed(ids: Sequence[str]) -> str:
-    return "(" + (", ".join(map(lines.literal, ids)) or "''") + ")"

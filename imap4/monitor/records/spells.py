@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import duckdb
 
 _QUERY = """
-with t as (select id, epoch_ms(moment) as ms, state = 0 as good from read_parquet({source})),
+with t as (select id, epoch_ms(moment) as ms, state <= 1 as good from read_parquet({source})),
      ends as (select id, min(ms) as first, max(ms) as last, max(ms) filter (where good) as passed,
               max(ms) filter (where not good) as failed from t group by id)
 select id, first, last, coalesce(passed, -1) >= coalesce(failed, -1) as good,

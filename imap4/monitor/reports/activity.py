@@ -8,6 +8,7 @@ from operator import itemgetter
 
 from imap4.monitor.model import Monitor
 from imap4.monitor.records.reading import Reader, ask
+from imap4.monitor.records.summary import FAR
 from imap4.monitor.reports.asking import Places
 from imap4.monitor.reports.counting.numbers import divide, percent, spelled
 from imap4.monitor.reports.counting.outages import Repair
@@ -36,11 +37,11 @@ def show(
     columns = max(20, min(width, 120) - 2)
 
     def question(reader: Reader) -> tuple[Timeline, list[tuple[int, float, float, float]]]:
-        changes = reader.changes(begin, end, [monitor.id]).get(monitor.id, [])
+        changes = reader.changes(begin, [monitor.id]).get(monitor.id, [])
         curve = reader.curve(begin, end, columns, [monitor.id]).get(monitor.id, [])
         return build(changes, monitor.rules, monitor.test_duration, end), curve
 
-    look_back = begin - 40 * 86_400_000
+    look_back = begin - FAR
     timeline, curve = ask(places.folders, places.store, places.rules, (look_back, end), question)
     shares = divide(timeline.segments, [span]).shares()
     lines = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
 import json
 import math
 import os
@@ -126,9 +127,11 @@ def status(options: argparse.Namespace) -> int:
     from imap4.monitor.reports.status import in_order, look, worst
 
     zone = zone_of(options.timezone)
-    places = places_of(options)
     if options.watch:
         return _watch(options, zone)
+    # What 10,000 monitors are made of stays to the end: to look for garbage in it is a tenth of the time.
+    gc.disable()
+    places = places_of(options)
     moment = now()
     rows = look(places, moment)
     if options.command == "status":
@@ -207,6 +210,7 @@ def report(options: argparse.Namespace) -> int:
         curves=options.format == "html",
     )
     form = _form(options.format)
+    gc.disable()  # as in status
     places = places_of(options)
     _collect(places, moment)
     repairs, why = repairs_of(options)

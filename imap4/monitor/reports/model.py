@@ -9,8 +9,10 @@ from datetime import date
 from fractions import Fraction
 
 from imap4.monitor.model import Monitor
-from imap4.monitor.records.collect import ends
-from imap4.monitor.records.reading import FAR, Change, Figures, Reader, ask
+from imap4.monitor.records.changes import Change
+from imap4.monitor.records.lines import ends
+from imap4.monitor.records.reading import Figures, Percentiles, Reader, ask
+from imap4.monitor.records.summary import FAR
 from imap4.monitor.reports.asking import DAY, Places, chosen
 from imap4.monitor.reports.counting.numbers import Shares, Spent, divide
 from imap4.monitor.reports.counting.outages import Notice, Outage, Repair, outages
@@ -66,8 +68,8 @@ class Subject:
     causes: tuple[tuple[str, int], ...]
     """Failed tests by cause, the most frequent first; those in planned downtime are left out."""
     figures: Figures | None
-    before: Figures | None
-    """Of the time before the period, as long as it is."""
+    before: Percentiles | None
+    """Of the greeting, in the time before the period that is as long as it is."""
     target: Fraction | None
     spent: Spent
     curve: Curve = field(default_factory=list)
@@ -141,7 +143,7 @@ class _Read:
 
     changes: dict[str, list[Change]]
     figures: dict[str, Figures]
-    before: dict[str, Figures]
+    before: dict[str, Percentiles]
     broken: Mapping[str, int]
     recorded: set[str]
     notices: list[Notice]
@@ -158,11 +160,11 @@ def make(places: Places, wish: Wish, sources: Sources, now: int) -> Report:
     until = min(period.end + DAY, now)
 
     def question(reader: Reader) -> _Read:
-        changes = reader.changes(period.begin, until)
+        changes = reader.changes(period.begin)
         return _Read(
             changes,
             reader.figures(period.begin, period.end),
-            reader.figures(*period.before),
+            reader.percentiles(*period.before, "greeting"),
             reader.broken,
             set(reader.manifest.spells) | set(changes),
             [Notice(*each) for each in reader.notices()],

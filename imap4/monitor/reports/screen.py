@@ -21,6 +21,8 @@ _DIM = (DISABLED, MAINTENANCE)
 
 def plain(text: str) -> str:
     """A foreign text without what a terminal would take for an instruction."""
+    if text.isprintable():  # none of the characters below is
+        return text
     return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]", " ", text)
 
 
@@ -32,7 +34,9 @@ def clock(moment: int | None, zone: tzinfo) -> str:
 def cells(row: Row, now: int) -> tuple[str, ...]:
     """A row's cells, in the order of HEADS."""
     since = "-" if row.since is None else spelled(max(0, now - row.since))
-    result = re.sub(r"^.*? (?:CRITICAL|UNKNOWN|WARNING) - ", "", row.result)
+    result = row.result
+    if " - " in result:
+        result = re.sub(r"^.*? (?:CRITICAL|UNKNOWN|WARNING) - ", "", result)
     shares = row.shares
     return (
         *(row.state, plain(row.name), plain(result) or "-", since),

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from imap4.monitor.model import Monitor
-from imap4.monitor.records.reading import Change, Reader, ask
+from imap4.monitor.records import summary
+from imap4.monitor.records.changes import Change
+from imap4.monitor.records.reading import Reader, ask
+from imap4.monitor.records.rules import UNKNOWN
+from imap4.monitor.records.summary import FAR, Timelines
 from imap4.monitor.reports.asking import DAY, Places
-from imap4.monitor.reports.counting.numbers import Shares, divide
-from imap4.monitor.reports.counting.timeline import Timeline, build
-from imap4.monitor.states import State
+from imap4.monitor.reports.counting.numbers import Shares
+from imap4.monitor.reports.counting.timeline import DOWN, UP, Segment, Timeline
+from imap4.monitor.states import Rules, State
 
 DISABLED, MAINTENANCE, NO_DATA = "Disabled", "In Maintenance", "No Data"
 
@@ -27,9 +32,6 @@ SEVERITY = {
 """The exit code of each state; the order is from the worst to the best."""
 
 _ORDER = {state: number for number, state in enumerate(SEVERITY)}
-
-_EARLIER = 2 * 3600 * 1000
-"""How far before the last day a look goes, for results that still hold when it begins."""
 
 
 @dataclass(frozen=True)
@@ -69,63 +71,108 @@ def look(places: Places, now: int) -> list[Row]:
     Raises:
         RecordsError: nothing can be read.
     """
-    begin = now - DAY
+    defined = {monitor.id: monitor for monitor in places.monitors}
 
-    def question(reader: Reader) -> tuple[dict[str, list[Change]], dict[str, dict[str, int]]]:
-        return reader.changes(begin, now), reader.manifest.spells
+    def question(reader: Reader) -> tuple[Timelines, dict[str, dict[str, int]]]:
+        return _timelines(reader, places.store, defined, now), reader.manifest.spells
 
-    changes, spells = ask(places.folders, places.store, places.rules, (begin - _EARLIER, now), question)
-    monitors = places.all({*changes, *spells})
-    return [_row(each, changes.get(each.id, ()), spells.get(each.id), now) for each in monitors]
+    timelines, spells = ask(places.folders, places.store, places.rules, (now - FAR, now), question)
+    monitors = places.all({*timelines, *spells})
+    return [_row(each, timelines.get(each.id), spells.get(each.id), now) for each in monitors]
 
 
-def _row(monitor: Monitor, changes: Sequence[Change], spell: dict[str, int] | None, now: int) -> Row:
-    timeline = build(changes, monitor.rules, monitor.test_duration, now)
-    shares = divide(timeline.segments, [(now - DAY, now)]).shares()
-    last = timeline.last if timeline.last is not None else spell["last"] if spell else None
+def _timelines(reader: Reader, store: Path, defined: Mapping[str, Monitor], now: int) -> Timelines:
+    """Each monitor's timeline: what the collector left of it, and the lines since; else out of everything."""
+    known = summary.load(store, reader.manifest, now)
+    if known is None:
+        return _built(reader.changes(now - FAR), defined)
+    fresh = reader.open_changes(now - FAR)
+    rest = {}
+    again = [each for each in known if known[each].assumed is not None and each in defined]
+    for identity, found in fresh.items():
+        before = known.get(identity)
+        if before is None:
+            rest[identity] = found
+        elif before.last is not None and found[0].moment <= before.last:
+            again.append(identity)
+        else:
+            before.rules, before.duration = _rules_of(defined.get(identity))
+            before.add(found)
+    known |= _built(rest, defined)
+    if again:
+        for identity in again:
+            known.pop(identity, None)
+        known |= _built(reader.changes(now - FAR, again), defined)
+    return {identity: each for identity, each in known.items() if each.last and each.last >= now - FAR}
+
+
+def _built(found: Mapping[str, Sequence[Change]], defined: Mapping[str, Monitor]) -> Timelines:
+    made = {}
+    for identity, each in found.items():
+        made[identity] = Timeline(*_rules_of(defined.get(identity)))
+        made[identity].add(each)
+    return made
+
+
+def _rules_of(monitor: Monitor | None) -> tuple[Rules, int]:
+    return UNKNOWN if monitor is None else (monitor.rules, monitor.test_duration)
+
+
+def _row(monitor: Monitor, timeline: Timeline | None, spell: dict[str, int] | None, now: int) -> Row:
+    if timeline is None:
+        state = NO_DATA if monitor.enabled else DISABLED
+        last = spell["last"] if spell else None
+        return Row(state, monitor.name, monitor.id, "", last, last, Shares(0, 0, 0, DAY))
+    timeline.finish(now)
     current = timeline.segments[-1] if timeline.segments else None
+    since: int | None
     if not monitor.enabled:
-        state = DISABLED
+        state, since = DISABLED, _since(timeline, spell)
     elif current is None or current.end < now:
-        state = NO_DATA
+        state, since = NO_DATA, current.end if current else timeline.last
     elif current.planned:
-        state = MAINTENANCE
+        state, since = MAINTENANCE, _maintained(timeline.segments, now - DAY)
     else:
-        state = timeline.position.state.value
-    since = _since(timeline, spell) if state != NO_DATA else current.end if current else last
-    return Row(state, monitor.name, monitor.id, _result(timeline), since, last, shares)
+        state, since = timeline.position.state.value, _since(timeline, spell)
+    result = timeline.told if timeline.position.failures else "OK"
+    shares = _shares(timeline.segments, now - DAY, now)
+    return Row(state, monitor.name, monitor.id, result, since, timeline.last, shares)
+
+
+def _shares(segments: Sequence[Segment], begin: int, end: int) -> Shares:
+    """Of a time: what ``divide`` says where nothing else is planned; 10,000 times in a tenth of a second."""
+    up = down = planned = 0
+    for each in segments:
+        length = min(each.end, end) - max(each.begin, begin)
+        if length <= 0:
+            continue
+        if each.planned:
+            planned += length
+        elif each.state == UP:
+            up += length
+        elif each.state == DOWN:
+            down += length
+    return Shares(up, down, planned, end - begin - up - down - planned)
 
 
 def _since(timeline: Timeline, spell: dict[str, int] | None) -> int | None:
     """When the state last changed."""
-    state = timeline.position.state
-    if not timeline.segments:
-        return None
-    edge = timeline.segments[0].begin
-    if state is State.UP:
-        if timeline.runs:
-            return timeline.runs[-1].ended
-        good = True
-    else:
-        tests = timeline.runs[-1].tests
-        changed = next(test.moment for test in tests if test.position.state is state)
-        if changed > edge:
-            return changed
-        good = False
-    # Older than what was looked at: the collector has noted since when.
-    if spell is not None and bool(spell["good"]) == good:
-        return min(edge, spell["since"])
-    return edge
+    changed = timeline.changed
+    if changed is None or changed != timeline.first or spell is None:
+        return changed
+    # As it was at the first test that was looked at: the collector has noted since when.
+    same = bool(spell["good"]) == (timeline.position.failures == 0)
+    return min(changed, spell["since"]) if same else changed
 
 
-def _result(timeline: Timeline) -> str:
-    """The last result in a few words."""
-    if timeline.last is None:
-        return ""
-    if timeline.position.failures:
-        failed = timeline.runs[-1].tests[-1].detail
-        return failed.message or failed.cause or "failed"
-    return "OK"
+def _maintained(segments: Sequence[Segment], begin: int) -> int:
+    """Since when the tests have fallen into a downtime, as far as the last 24 hours tell."""
+    since = segments[-1].begin
+    for each in reversed(segments):
+        if not each.planned or each.end < since or each.end <= begin:
+            break
+        since = each.begin
+    return since
 
 
 def worst(rows: Sequence[Row]) -> int:

@@ -154,6 +154,8 @@ def _with_notices(
 ) -> list[Alert]:
     """The alerts, with what the log says of them: a notice belongs to the last alert before it."""
     mine = [each for each in notices if each.id == monitor.id and each.state != "OK"]
+    if not mine:
+        return list(alerts)
     found = []
     for number, alert in enumerate(alerts):
         until = alerts[number + 1].moment if number + 1 < len(alerts) else last

@@ -74,7 +74,9 @@ class Ruler:
 
     def within(self, begin: int, end: int) -> int:
         """How long they are between two moments."""
-        return self._until(end) - self._until(begin) if begin < end else 0
+        if begin >= end or not self._spans:
+            return 0
+        return self._until(end) - self._until(begin)
 
     def _until(self, moment: int) -> int:
         place = bisect_right(self._begins, moment)

@@ -6,11 +6,12 @@ allow (``records.rules.hold``). States and alerts are those of ``imap4.monitor.s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from imap4.monitor.records.reading import Change, Detail
+from imap4.monitor.records.changes import Change, Detail
 from imap4.monitor.records.rules import hold
 from imap4.monitor.states import Delays, Position, Rules, advance
 
@@ -54,17 +55,106 @@ class Run:
 
 @dataclass
 class Timeline:
-    """One monitor's."""
+    """One monitor's: changes go in, one after the other, until ``finish``."""
 
+    rules: Rules
+    """Where a test was recorded without."""
+    duration: int
+    """The maximum test duration in seconds, likewise."""
     segments: list[Segment] = field(default_factory=list)
     runs: list[Run] = field(default_factory=list)
     position: Position = field(default_factory=Position)
     """After the last test."""
-    last: int | None = None
-    """The last test."""
+    first: int | None = None
+    """The first test."""
+    changed: int | None = None
+    """When ``position`` came to its state."""
+    told: str = ""
+    """What the last failed test said, in short."""
+    previous: Change | None = None
+    """The last one."""
+    until: int = 0
+    """Until when that one counts at most."""
+    assumed: int | None = None
+    """The last test that was judged by ``rules``, since none were collected with it, though they matter."""
+
+    @property
+    def last(self) -> int | None:
+        """The last test."""
+        return None if self.previous is None else self.previous.moment
+
+    def add(self, changes: Iterable[Change]) -> None:
+        """Take what came next, as ``Reader.changes`` gives it."""
+        for change in changes:
+            previous = self.previous
+            if previous is not None:
+                # Whatever lies between two changes passed: what failed was the test right before this one.
+                held = self.until if previous.state > 1 or change.held is None else change.held
+                self._hold(previous, min(change.moment, held))
+            else:
+                self.first = self.changed = change.moment
+            self.until = self._judge(change)
+            self.previous = change
+
+    def finish(self, end: int) -> None:
+        """Let the last result hold, at most until ``end``."""
+        if self.previous is not None:
+            self._hold(self.previous, min(end, self.until))
+
+    def _judge(self, change: Change) -> int:
+        """Take one test into the runs; until when it counts at most."""
+        before = self.position
+        if change.state <= 1 and not before.failures:
+            return change.until
+        own, longest = self._rules_of(change)
+        self.position = advance(own, before, change.state <= 1)
+        if self.position.state is not before.state:
+            self.changed = change.moment
+        if change.state <= 1:
+            if self.runs and self.runs[-1].ended is None:
+                self.runs[-1].ended = change.moment
+            return change.until
+        if not self.runs or self.runs[-1].ended is not None:
+            self.runs.append(Run())
+        detail = change.detail or _NOTHING
+        self.told = detail.message or detail.cause or "failed"
+        self.runs[-1].tests.append(Failed(change.moment, change.state, change.planned, detail, self.position))
+        if detail.holds is not None:
+            return change.moment + 1000 * detail.holds
+        return change.moment + round(1000 * hold(own, longest, self.position.failures))
+
+    def _rules_of(self, change: Change) -> tuple[Rules, int]:
+        """The rules of the test itself, as they were when it was collected."""
+        detail = change.detail
+        if detail is None or detail.up is None:
+            if detail is not None:
+                self.assumed = change.moment
+            return self.rules, self.duration
+        own = _made(
+            (detail.up, detail.warn or 0, detail.down or 0, detail.lost or 0),
+            detail.failures or 1,
+            detail.alerts or 0,
+        )
+        return own, detail.duration or self.duration
+
+    def _hold(self, change: Change, end: int) -> None:
+        """Add what holds from a test on; joined to the last one where it is the same."""
+        if end <= change.moment:
+            return
+        state = UP if change.state <= 1 else DOWN if change.state == 2 else UNKNOWN
+        last = self.segments[-1] if self.segments else None
+        if last and (last.end, last.state, last.planned) == (change.moment, state, change.planned):
+            self.segments[-1] = Segment(last.begin, end, state, change.planned)
+        else:
+            self.segments.append(Segment(change.moment, end, state, change.planned))
 
 
 _NOTHING = Detail(None, "", "", "", *([None] * 8))
+
+
+@functools.lru_cache(1000)
+def _made(delays: tuple[int, int, int, int], failures: int, alerts: int) -> Rules:
+    return Rules(Delays(*delays), failures, alerts)
 
 
 def build(changes: Sequence[Change], rules: Rules, duration: int, end: int) -> Timeline:
@@ -75,55 +165,7 @@ def build(changes: Sequence[Change], rules: Rules, duration: int, end: int) -> T
         rules: where a test was recorded without.
         duration: the maximum test duration in seconds, likewise.
     """
-    found = Timeline()
-    previous: Change | None = None
-    until = 0
-    for change in changes:
-        if previous is not None:
-            between = change.before is not None and change.before > previous.moment
-            stop = change.before_until if between and change.before_until is not None else until
-            _add(found.segments, previous, min(change.moment, stop))
-        until = _judge(found, change, rules, duration)
-        previous = change
-    if previous is not None:
-        _add(found.segments, previous, min(end, until))
-        found.last = previous.moment
+    found = Timeline(rules, duration)
+    found.add(changes)
+    found.finish(end)
     return found
-
-
-def _judge(found: Timeline, change: Change, rules: Rules, duration: int) -> int:
-    """Take one test into the runs; until when it counts at most."""
-    before = found.position
-    own, longest = _rules(change.detail, rules, duration)
-    found.position = advance(own, before, change.state <= 1)
-    if change.state <= 1:
-        if before.failures and found.runs[-1].ended is None:
-            found.runs[-1].ended = change.moment
-        return change.until
-    if not before.failures:
-        found.runs.append(Run())
-    detail = change.detail or _NOTHING
-    found.runs[-1].tests.append(Failed(change.moment, change.state, change.planned, detail, found.position))
-    if detail.holds is not None:
-        return change.moment + 1000 * detail.holds
-    return change.moment + round(1000 * hold(own, longest, found.position.failures))
-
-
-def _rules(detail: Detail | None, rules: Rules, duration: int) -> tuple[Rules, int]:
-    """The rules of the test itself, as they were when it was collected."""
-    if detail is None or detail.up is None:
-        return rules, duration
-    delays = Delays(detail.up, detail.warn or 0, detail.down or 0, detail.lost or 0)
-    return Rules(delays, detail.failures or 1, detail.alerts or 0), detail.duration or duration
-
-
-def _add(segments: list[Segment], change: Change, end: int) -> None:
-    """Add what holds from a test on; joined to the last one where it is the same."""
-    if end <= change.moment:
-        return
-    state = UP if change.state <= 1 else DOWN if change.state == 2 else UNKNOWN
-    last = segments[-1] if segments else None
-    if last and (last.end, last.state, last.planned) == (change.moment, state, change.planned):
-        segments[-1] = last._replace(end=end)
-    else:
-        segments.append(Segment(change.moment, end, state, change.planned))

@@ -52,11 +52,7 @@ def _table(report: Report) -> Iterator[str]:
             f"{spelled(subject.longest) if outages else '-':>12}{words.repaired(subject):>10}"
         )
         days = words.days_left(subject)
-        times = [
-            words.milliseconds(subject, "greeting", which, before)
-            for before in (False, True)
-            for which in (0, 1)
-        ]
+        times = [words.greeting(subject, which, before) for before in (False, True) for which in (0, 1)]
         certificate = "-" if days == "-" else f"{days} days"
         yield f"  {times[0]:>17}{times[1]:>9}{times[2]:>17}{times[3]:>9}{certificate:>18}"
         if len(subject.days) > 1:

@@ -101,10 +101,11 @@ def budget(subject: Subject) -> str:
     return f"{spelled(left)} left" if left >= 0 else f"{spelled(-left)} over"
 
 
-def milliseconds(subject: Subject, name: str, which: int, before: bool = False) -> str:
+def greeting(subject: Subject, which: int, before: bool = False) -> str:
     """A percentile (0 median, 1 the 95th, 2 the 99th) in milliseconds, without its unit; a dash for none."""
-    figures = subject.before if before else subject.figures
-    times = figures.times.get(name) if figures else None
+    times = subject.figures.times.get("greeting") if subject.figures else None
+    if before:
+        times = subject.before
     if not times:
         return "-"
     value = times[which] * 1000

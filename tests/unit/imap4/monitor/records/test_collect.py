@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from imap4.monitor.records import lines, reading
+from imap4.monitor.records import changes, lines
 from imap4.monitor.records.collect import collect
 from imap4.monitor.records.errors import RecordsError
 from imap4.monitor.records.manifest import load, locked
@@ -187,6 +187,8 @@ import os, shutil, signal, sys, traceback
 from pathlib import Path
 from imap4.monitor.records.manifest import load
 from tests.unit.imap4.monitor.records.writing import NOON, broken_in, collected, moments_in, series
+from imap4.monitor.reports.asking import Places
+from imap4.monitor.reports.status import look
 import duckdb
 
 WATCHED = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "open")
@@ -202,15 +204,29 @@ def killed_at(top, left):
     sys.addaudithook(look)
     collected(Path(top) / "records", Path(top) / "store", NOON + DAY)
 
+def same_status(folder, store):
+    places = Places((folder,), store, ())
+    found = look(places, (NOON + 14 * 300) * 1000)
+    path = store / "summary.json"
+    if path.exists():
+        path.rename(store.parent / "summary.json")
+    assert look(places, (NOON + 14 * 300) * 1000) == found
+    if (store.parent / "summary.json").exists():
+        (store.parent / "summary.json").rename(path)
+
 def look_after(top, meant):
     folder, store = Path(top) / "records", Path(top) / "store"
     assert moments_in(folder, store) == meant
+    same_status(folder, store)
     collected(folder, store, NOON + DAY)
     assert moments_in(folder, store) == meant
+    same_status(folder, store)
     assert broken_in(store) == {"20261005T12": 1}
     assert len(list((folder / "broken").iterdir())) == 1
     names = [part.name for part in load(store).parts]
-    assert sorted(path.name for path in store.iterdir()) == [*names, "lock", "manifest.json"]
+    assert sorted(path.name for path in store.iterdir()) == [
+        *names, "lock", "manifest.json", "summary.json"
+    ]
 
 def forked(function, *arguments):
     child = os.fork()
@@ -227,7 +243,7 @@ def forked(function, *arguments):
 
 for step in range(1, 200, 2):
     top = f"{sys.argv[1]}/{step}"
-    series(Path(top) / "records", NOON, [0] * 14)
+    series(Path(top) / "records", NOON, [0] * 8 + [2] * 6)
     with open(f"{top}/records/20261005T12-0.tsv", "a") as file:
         file.write("\\nbroken\\n")
     meant = [("Mail", (NOON + 300 * number) * 1000) for number in range(14)]
@@ -305,10 +321,10 @@ def test_many_tests_are_looked_at_in_portions(
 
     def look() -> tuple[object, object]:
         span = (NOON * 1000, (NOON + 3600) * 1000)
-        return ask([folder], store, {}, span, lambda reader: (reader.changes(*span), reader.figures(*span)))
+        return ask([folder], store, {}, span, lambda reader: (reader.changes(span[0]), reader.figures(*span)))
 
     whole = look()
-    monkeypatch.setattr(reading, "_PORTION", 5)
+    monkeypatch.setattr(changes, "_PORTION", 5)
     assert look() == whole
     assert set(whole[0]) == set("abcdefg")  # type: ignore[call-overload]
 

@@ -64,7 +64,7 @@ def moments_in(folder: Path, store: Path) -> list[tuple[str, int]]:
         store,
         {},
         (0, round(time.time() * 1000) + 10**11),
-        lambda reader: sorted(reader.database.execute("select id, ms from tests").fetchall()),
+        lambda reader: sorted(reader.database.table(reader.tests).project("id, ms").fetchall()),
     )
 
 

@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING
 from imap4.folders import as_owner
 from imap4.monitor.model import Monitor
 from imap4.monitor.records import lines
+from imap4.monitor.records.changes import with_edges
 from imap4.monitor.records.engine import connect
-from imap4.monitor.records.engine_logs import Logged, read, values_of
 from imap4.monitor.records.errors import RecordsError
+from imap4.monitor.records.imports.engine_logs import Logged, read, values_of
 from imap4.monitor.records.manifest import Manifest, Part, load, locked, save, to_disk
 from imap4.monitor.records.rules import add_rules, rules_of
+from imap4.monitor.records.summary import Keeper
 
 if TYPE_CHECKING:
     import duckdb
@@ -99,21 +101,21 @@ class _Import:
         for (day,) in self.database.execute(
             "select distinct strftime(moment, '%Y%m%d') from fresh"
         ).fetchall():
-            columns = ", ".join(lines.COLUMNS)
-            rows = f"select {columns} from fresh left join rules using (id)"
-            rows += f" where strftime(moment, '%Y%m%d') = '{day}'"
-            new.append(self._write(f"{rows} order by id, moment", day, "tests"))
+            rows = "(select * from fresh left join rules using (id)"
+            rows += f" where strftime(moment, '%Y%m%d') = '{day}')"
+            new.append(self._write(with_edges(rows), day, "tests"))
         notices = self._notices(logged)
         self.manifest.parts += new
         spans = "select id, min(epoch_ms(moment)), max(epoch_ms(moment)) from fresh group by id"
         for identity, first, last in self.database.execute(spans).fetchall():
             self.manifest.spells.setdefault(identity, {"good": 1, "since": first, "last": last})
         save(self.store, self.manifest)
+        Keeper(self.database, self.store, self.manifest, round(self.now * 1000)).save(self.manifest)
         return Imported(taken, notices, whole - taken, logged)
 
     def _load(self, rows: list[dict[str, object]]) -> None:
         """Make the table ``fresh``, each test once."""
-        names = [name for name in lines.COLUMNS if name not in lines.RULES]
+        names = [name for name in lines.COLUMNS if name not in (*lines.RULES, "edge")]
         kinds = {**lines.COLUMNS, "moment": "BIGINT"}
         shape = ", ".join(f"{name}: '{kinds[name]}'" for name in names)
         path = self.scratch / "fresh.json"
