@@ -11,7 +11,7 @@ DEBIAN_PACKAGES := dovecot-imapd mailutils-imap4d dnsmasq-base iproute2 nftables
 	icingaweb2-module-director icingacli postgresql php-pgsql groff-base man-db \
 	wine gcc-mingw-w64-x86-64
 
-.PHONY: demo demo-nagios demo-recovery unit test test-kerberos lint check-install pyz completion man deb bench bench-recovery bench-reports soak docs clean
+.PHONY: demo demo-nagios demo-recovery unit test test-packages test-kerberos lint check-install pyz completion man deb bench bench-recovery bench-reports soak docs clean
 
 # The first stamp is what a user needs, the second adds what a developer needs.
 $(VENV)/.run: setup.cfg pyproject.toml
@@ -45,6 +45,11 @@ unit: $(VENV)/.dev
 test: $(VENV)/.dev
 	@tools/debian-packages $(DEBIAN_PACKAGES)
 	$(BIN)/python -m pytest
+
+# Apart, because bare Debian roots are made and filled: the README's blocks as written, and the packages.
+test-packages: $(VENV)/.dev
+	@tools/debian-packages debootstrap util-linux
+	$(BIN)/python -m pytest tests/packages
 
 # Apart, because its Python part is compiled: it needs a compiler and Kerberos' headers.
 KERBEROS_PACKAGES := krb5-kdc krb5-admin-server krb5-user libkrb5-dev gcc python3-dev
