@@ -9,7 +9,8 @@ Run it in a PowerShell of an administrator, as often as you like: what is there 
   .\recovery-account.ps1 -Account imap4-recovery -Remove                               takes everything away
 Name the dependents of the services too: the dry run of imap4-recovery names them. The account gets: membership in Remote
 Management Users; read and execute on WinRM's own list; connecting to and enumerating the service controller; on each
-service its status, dependents, start, stop, pause and continue; with -Reboot two privileges and a key for the marker.
+service its status, dependents, start, stop, pause and continue; a key in the registry, where repairs of several monitoring
+hosts leave word of each other; with -Reboot two privileges.
 #>
 [CmdletBinding(SupportsShouldProcess)]
 param(
@@ -21,7 +22,7 @@ param(
 $ErrorActionPreference = 'Stop'
 $group = 'S-1-5-32-580'
 $root = 'WSMan:\localhost\Service\RootSDDL'
-$marker = 'HKLM:\SOFTWARE\check_imap4'
+$key = 'HKLM:\SOFTWARE\check_imap4'
 # The letters of SDDL, where they stand for rights of the service controller and of services (sc.exe sdshow).
 $rights = @{ root = 'GXGR'; manager = 'CCLCRPRC'; service = 'CCLCSWRPWPDTLORC' }
 $changed = 0
@@ -84,18 +85,25 @@ function Edit-Privilege([string] $sid, [bool] $wanted) {
     }
 }
 
-function Edit-Marker([string] $sid, [bool] $wanted) {
-    $there = Test-Path -Path $marker
-    if (-not $wanted) {
-        if ($there -and $PSCmdlet.ShouldProcess($marker, 'remove the key')) { Remove-Item -Recurse -Force -Path $marker; $script:changed++ }
+function Edit-Key([string] $sid, [bool] $wanted) {
+    # Explicit entries come before inherited ones.
+    if (-not (Test-Path -Path $key)) {
+        if (-not $wanted -or -not $PSCmdlet.ShouldProcess($key, 'make the key for the list of repairs and the marker of reboots')) { return }
+        [void] (New-Item -Path $key)
+        $script:changed++
+    }
+    $access = Get-Acl -Path $key
+    $old = [string] $access.Sddl
+    $new = Edit-Sddl $old $sid ''
+    if ($wanted) { $new = $new -replace '^(.*?D:[A-Z]*)', "`$1(A;CI;KA;;;$sid)" }
+    if ($new -eq $old) { return }
+    if (-not $wanted -and $new -notmatch '\(A;CI;KA;;;S-1-') {
+        if ($PSCmdlet.ShouldProcess($key, 'remove the key, which nobody else uses')) { Remove-Item -Recurse -Force -Path $key; $script:changed++ }
         return
     }
-    if ($there -or -not $PSCmdlet.ShouldProcess($marker, 'make the key for the marker of reboots')) { return }
-    $key = New-Item -Path $marker
-    $access = Get-Acl -Path $key.PSPath
-    $who = New-Object Security.Principal.SecurityIdentifier $sid
-    $access.AddAccessRule((New-Object Security.AccessControl.RegistryAccessRule $who, 'FullControl', 'ContainerInherit', 'None', 'Allow'))
-    Set-Acl -Path $key.PSPath -AclObject $access
+    if (-not $PSCmdlet.ShouldProcess($key, "change the list of rights from $old to $new")) { return }
+    $access.SetSecurityDescriptorSddlForm($new)
+    Set-Acl -Path $key -AclObject $access
     $script:changed++
 }
 
@@ -150,10 +158,8 @@ foreach ($name in $names) {
     }
     Set-ServiceSddl $name $old (Edit-Sddl $old $sid $letters.service)
 }
-if ($Reboot -or $Remove) {
-    Edit-Privilege $sid $wanted
-    Edit-Marker $sid $wanted
-}
+Edit-Key $sid $wanted
+if ($Reboot -or $Remove) { Edit-Privilege $sid $wanted }
 if ($Remove -and $local -and $PSCmdlet.ShouldProcess($Account, 'remove the local account')) {
     Remove-LocalUser -Name $Account
     $changed++

@@ -7,9 +7,12 @@ import signal
 
 from imap4.deadline import Deadline
 from recovery.actions.steps import Story, in_time, silent
+from recovery.actions.turns import TurnTaken, turn_refused
 from recovery.actions.verify import conclude, parse
+from recovery.decision.turns import Turn
 from recovery.errors import UsageError
 from recovery.model import CommandResult, Ended, Outcome, Plan, StepListener, Verdict
+from recovery.platforms import RepairUnderWay
 from recovery.platforms.account import account as account_of
 from recovery.requests import ProcessRequest
 from recovery.transports.link import Connect, Link, refuse_without_privilege
@@ -49,11 +52,15 @@ def run(
     deadline: Deadline,
     progress: StepListener = silent,
     verify: str | None = None,
+    turn: Turn | None = None,
 ) -> Outcome:
     """Run ``request.arguments`` on the machine that ``connect`` leads to.
 
     ``facts_after`` holds ``exit_status``, ``signal``, ``ended``, ``seconds``, ``stdout``, ``stderr`` (text,
     the first 64 KiB of each) and ``truncated``. Through sudo, a signal shows as exit status 128 + signal.
+
+    Args:
+        turn: what is to be taken on the machine first; None takes none.
 
     Raises:
         RecoveryError: before anything was done: no way to the machine, no privilege, a bad argument.
@@ -62,17 +69,29 @@ def run(
         parse(verify)
     _check(request)
     story = Story(progress)
+    with Link(connect, become=become) as link, TurnTaken(link, turn, deadline, story) as mine:
+        if mine.refusal:
+            return story.end(Verdict.SKIPPED, mine.refusal)
+        return _run(link, request, become, deadline, story, verify)
+
+
+def _run(
+    link: Link, request: ProcessRequest, become: bool, deadline: Deadline, story: Story, verify: str | None
+) -> Outcome:
     story.tell("process", f"started {_shown(request)}")
-    with Link(connect, become=become) as link:
-        story.acted = True
+    story.acted = True
+    try:
         result = _carry_out(link, request, deadline)
-        if become and result.exit_status == 1 and not result.stdout:
+    except RepairUnderWay as under_way:
+        story.acted = False
+        return story.end(Verdict.SKIPPED, f"not run: {under_way}")
+    if become and result.exit_status == 1 and not result.stdout:
 
-            def lines(account: str) -> list[str]:
-                refuse_open_program(link, request, deadline)
-                return [line_for_process(account, request)]
+        def lines(account: str) -> list[str]:
+            refuse_open_program(link, request, deadline)
+            return [line_for_process(account, request)]
 
-            refuse_without_privilege(result, link, lines, deadline, only_sudo=True)
+        refuse_without_privilege(result, link, lines, deadline, only_sudo=True)
     story.after = facts(result)
     summary, done = judge(result, request)
     story.proof = _ending(result)
@@ -86,10 +105,19 @@ def run(
     return conclude(story, summary, verify, deadline)
 
 
-def plan(connect: Connect, request: ProcessRequest, *, become: bool = False, deadline: Deadline) -> Plan:
+def plan(
+    connect: Connect,
+    request: ProcessRequest,
+    *,
+    become: bool = False,
+    deadline: Deadline,
+    turn: Turn | None = None,
+) -> Plan:
     """What ``run`` would do; logs in and changes nothing."""
     _check(request)
     with Link(connect, become=become) as link:
+        if reason := turn_refused(link, turn, deadline):
+            return Plan((f"would skip: {reason}",), Verdict.SKIPPED, reason)
         account = account_of(link, deadline=deadline)
         seconds = link.work_seconds(deadline)
         verdict, reason = _cannot(link, request, become and account != "root", deadline)

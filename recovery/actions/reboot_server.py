@@ -7,10 +7,12 @@ import time
 
 from imap4.deadline import Deadline
 from recovery.actions.steps import Story, in_time, silent
+from recovery.actions.turns import TurnTaken, turn_refused
 from recovery.actions.verify import conclude, parse
+from recovery.decision.turns import Turn
 from recovery.errors import DeadlineExceeded, HostKeyRejected, LoginFailed, RecoveryError
 from recovery.model import Ended, Outcome, Plan, StepListener, Verdict
-from recovery.platforms import MachineFacts, Platform, RebootUnderWay
+from recovery.platforms import MachineFacts, Platform, RebootUnderWay, RepairUnderWay
 from recovery.platforms.detect import detect
 from recovery.requests import RebootRequest
 from recovery.transports.link import Connect, Link, refuse_without_privilege
@@ -31,8 +33,12 @@ def run(
     deadline: Deadline,
     progress: StepListener = silent,
     verify: str | None = None,
+    turn: Turn | None = None,
 ) -> Outcome:
     """Reboot the machine that ``connect`` leads to, and wait for it until ``deadline``.
+
+    Args:
+        turn: what is to be taken on the machine first; None takes none.
 
     Raises:
         RecoveryError: before anything was done: no way to the machine, no privilege.
@@ -40,45 +46,60 @@ def run(
     if verify is not None:
         parse(verify)
     story = Story(progress)
-    with Link(connect, become=become) as link:
-        platform = detect(link, deadline=deadline)
-        before = platform.machine(link, deadline=deadline)
-        story.before = before.as_dict()
-        story.tell("facts before", describe(before))
-        if reason := refuse(before, request, deadline.left):
-            return story.end(Verdict.SKIPPED, f"not rebooted: {reason}")
-        if before.scheduled:
-            when = in_time(before.scheduled_in)
-            story.tell("reboot", f"a {before.scheduled} was scheduled in {when}, which a reboot forgets")
-        if holder := _wait_for_inhibitors(link, platform, deadline, story):
-            return story.end(Verdict.FAILED, f"not rebooted: {_inhibited(holder)}")
-        try:
-            _ask(link, platform, deadline, story)
-        except RebootUnderWay as reason:
-            story.acted = False
-            return story.end(Verdict.SKIPPED, f"not rebooted: a reboot is already under way: {reason}")
-        # The old connection dies with the machine; do not wait for its last words.
-        key = link.host_key
-        link.drop()
-        try:
-            after = _wait(link, platform, before, key, deadline, story)
-        except _Gone as gone:
-            return story.end(Verdict.FAILED, str(gone))
-        story.after = after.as_dict()
-        story.proof = new_run(before, after)
-        summary = f"up again after {in_time(story.seconds)} ({story.proof})"
-        if after.marker:
-            return story.end(
-                Verdict.NOT_PROVEN,
-                f"{summary}, but the marker in {platform.memory} is still there after the reboot",
-            )
-        story.tell("proof", f"{story.proof}, marker gone")
-        try:
-            condition = _wait_until_running(link, platform, deadline, story)
-            if platform.reboot_settle and not _has_settled(link, platform, after, deadline, story):
-                return story.end(Verdict.NOT_PROVEN, f"{summary}, but it is being rebooted once more")
-        except RecoveryError as error:
-            return story.end(Verdict.NOT_PROVEN, f"{summary}, but lost again: {error}")
+    with Link(connect, become=become) as link, TurnTaken(link, turn, deadline, story) as mine:
+        if mine.refusal:
+            return story.end(Verdict.SKIPPED, mine.refusal)
+        return _reboot(link, mine.platform(), request, deadline, story, verify)
+
+
+def _reboot(
+    link: Link,
+    platform: Platform,
+    request: RebootRequest,
+    deadline: Deadline,
+    story: Story,
+    verify: str | None,
+) -> Outcome:
+    before = platform.machine(link, deadline=deadline)
+    story.before = before.as_dict()
+    story.tell("facts before", describe(before))
+    if reason := refuse(before, request, deadline.left):
+        return story.end(Verdict.SKIPPED, f"not rebooted: {reason}")
+    if before.scheduled:
+        when = in_time(before.scheduled_in)
+        story.tell("reboot", f"a {before.scheduled} was scheduled in {when}, which a reboot forgets")
+    if holder := _wait_for_inhibitors(link, platform, deadline, story):
+        return story.end(Verdict.FAILED, f"not rebooted: {_inhibited(holder)}")
+    try:
+        _ask(link, platform, deadline, story)
+    except RebootUnderWay as reason:
+        story.acted = False
+        return story.end(Verdict.SKIPPED, f"not rebooted: a reboot is already under way: {reason}")
+    except RepairUnderWay as reason:
+        story.acted = False
+        return story.end(Verdict.SKIPPED, f"not rebooted: {reason}")
+    # The old connection dies with the machine; do not wait for its last words.
+    key = link.host_key
+    link.drop()
+    try:
+        after = _wait(link, platform, before, key, deadline, story)
+    except _Gone as gone:
+        return story.end(Verdict.FAILED, str(gone))
+    story.after = after.as_dict()
+    story.proof = new_run(before, after)
+    summary = f"up again after {in_time(story.seconds)} ({story.proof})"
+    if after.marker:
+        return story.end(
+            Verdict.NOT_PROVEN,
+            f"{summary}, but the marker in {platform.memory} is still there after the reboot",
+        )
+    story.tell("proof", f"{story.proof}, marker gone")
+    try:
+        condition = _wait_until_running(link, platform, deadline, story)
+        if platform.reboot_settle and not _has_settled(link, platform, after, deadline, story):
+            return story.end(Verdict.NOT_PROVEN, f"{summary}, but it is being rebooted once more")
+    except RecoveryError as error:
+        return story.end(Verdict.NOT_PROVEN, f"{summary}, but lost again: {error}")
     if condition.startswith("degraded"):
         summary += f", system {condition}"
     elif condition != "running":
@@ -86,9 +107,18 @@ def run(
     return conclude(story, summary, verify, deadline)
 
 
-def plan(connect: Connect, request: RebootRequest, *, become: bool = False, deadline: Deadline) -> Plan:
+def plan(
+    connect: Connect,
+    request: RebootRequest,
+    *,
+    become: bool = False,
+    deadline: Deadline,
+    turn: Turn | None = None,
+) -> Plan:
     """What ``run`` would do; looks at the machine and changes nothing."""
     with Link(connect, become=become) as link:
+        if reason := turn_refused(link, turn, deadline):
+            return Plan((f"would not reboot: {reason}",), Verdict.SKIPPED, reason)
         platform = detect(link, deadline=deadline)
         facts = platform.machine(link, deadline=deadline)
         holder = platform.blocked(link, deadline=deadline)

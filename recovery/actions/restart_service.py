@@ -21,10 +21,12 @@ from recovery.actions.service_proof import (
     wait_for_new_runs,
 )
 from recovery.actions.steps import Story, in_time, silent
+from recovery.actions.turns import TurnTaken, turn_refused
 from recovery.actions.verify import conclude, parse
+from recovery.decision.turns import Turn
 from recovery.errors import PrivilegeMissing, RecoveryError, UsageError
 from recovery.model import CommandResult, Ended, Outcome, Plan, StepListener, Verdict
-from recovery.platforms import Platform, ServiceFacts
+from recovery.platforms import Platform, RepairUnderWay, ServiceFacts
 from recovery.platforms.detect import detect
 from recovery.requests import RestartRequest
 from recovery.transports.link import Connect, Link, refuse_without_privilege
@@ -51,8 +53,12 @@ def run(
     deadline: Deadline,
     progress: StepListener = silent,
     verify: str | None = None,
+    turn: Turn | None = None,
 ) -> Outcome:
     """Restart ``request.services`` on the machine that ``connect`` leads to.
+
+    Args:
+        turn: what is to be taken on the machine first; None takes none.
 
     Raises:
         RecoveryError: before anything was done: no way to the machine, no privilege, a wrong name.
@@ -60,42 +66,69 @@ def run(
     if verify is not None:
         parse(verify)
     story = Story(progress)
-    with Link(connect, become=become) as link:
-        platform, before = _look(link, request, deadline)
-        story.before = _history(before)
-        for facts in (*before.services.values(), *before.dependents.values()):
-            story.tell("facts before", describe(facts))
-        if reason := _cannot(link, platform, before, request, deadline):
-            return story.end(Verdict.FAILED, reason)
-        if reason := _starting(before):
-            return story.end(Verdict.SKIPPED, reason)
-        for name in before.services:
-            if lines := _last_words(link, platform, name, deadline):
-                story.tell("evidence", f"{name} logged last: {' / '.join(lines)}")
-        finished = finished_runs(link, platform, before.services, deadline)
-        story.acted = True
+    with Link(connect, become=become) as link, TurnTaken(link, turn, deadline, story) as mine:
+        if mine.refusal:
+            return story.end(Verdict.SKIPPED, mine.refusal)
+        return _repair(link, mine.platform(), request, deadline, story, verify)
+
+
+def _repair(
+    link: Link,
+    platform: Platform,
+    request: RestartRequest,
+    deadline: Deadline,
+    story: Story,
+    verify: str | None,
+) -> Outcome:
+    before = _look(link, platform, request, deadline)
+    story.before = _history(before)
+    for facts in (*before.services.values(), *before.dependents.values()):
+        story.tell("facts before", describe(facts))
+    if reason := _cannot(link, platform, before, request, deadline):
+        return story.end(Verdict.FAILED, reason)
+    if reason := _starting(before):
+        return story.end(Verdict.SKIPPED, reason)
+    for name in before.services:
+        if lines := _last_words(link, platform, name, deadline):
+            story.tell("evidence", f"{name} logged last: {' / '.join(lines)}")
+    finished = finished_runs(link, platform, before.services, deadline)
+    story.acted = True
+    try:
         result = _restart(link, platform, before, request, deadline, story)
-        # What the machine's own script said, which knows best why a service does not run.
-        said = "; ".join(filter(None, (result.stderr.decode("utf-8", "replace").strip(), *result.notes)))
-        told = f" ({said})" if link.language(deadline) == "powershell" and said else ""
-        if refusal := platform.refused(result):
-            return story.end(Verdict.FAILED, f"the machine refused it: {refusal}")
-        try:
-            summary, doubt = _prove(link, platform, before, request, deadline, story, finished)
-        except (Failed, PrivilegeMissing) as failure:
-            sentence = _with_last_words(link, platform, str(failure), before, deadline)
-            return story.end(Verdict.FAILED, sentence + told)
-        except (Unproven, RecoveryError) as error:
-            return story.end(Verdict.NOT_PROVEN, f"restart asked for, but not proven: {error}{told}")
+    except RepairUnderWay as under_way:
+        story.acted = False
+        return story.end(Verdict.SKIPPED, f"not restarted: {under_way}")
+    # What the machine's own script said, which knows best why a service does not run.
+    said = "; ".join(filter(None, (result.stderr.decode("utf-8", "replace").strip(), *result.notes)))
+    told = f" ({said})" if link.language(deadline) == "powershell" and said else ""
+    if refusal := platform.refused(result):
+        return story.end(Verdict.FAILED, f"the machine refused it: {refusal}")
+    try:
+        summary, doubt = _prove(link, platform, before, request, deadline, story, finished)
+    except (Failed, PrivilegeMissing) as failure:
+        sentence = _with_last_words(link, platform, str(failure), before, deadline)
+        return story.end(Verdict.FAILED, sentence + told)
+    except (Unproven, RecoveryError) as error:
+        return story.end(Verdict.NOT_PROVEN, f"restart asked for, but not proven: {error}{told}")
     if doubt and verify is None:
         return story.end(Verdict.NOT_PROVEN, f"{summary}{told}, but {doubt}")
     return conclude(story, f"{summary}{told}, {doubt}" if doubt else summary + told, verify, deadline)
 
 
-def plan(connect: Connect, request: RestartRequest, *, become: bool = False, deadline: Deadline) -> Plan:
+def plan(
+    connect: Connect,
+    request: RestartRequest,
+    *,
+    become: bool = False,
+    deadline: Deadline,
+    turn: Turn | None = None,
+) -> Plan:
     """What ``run`` would do; looks at the machine and changes nothing."""
     with Link(connect, become=become) as link:
-        platform, before = _look(link, request, deadline)
+        if reason := turn_refused(link, turn, deadline):
+            return Plan((f"would skip: {reason}",), Verdict.SKIPPED, reason)
+        platform = detect(link, deadline=deadline)
+        before = _look(link, platform, request, deadline)
         verdict, reason = Verdict.FAILED, _cannot(link, platform, before, request, deadline)
         if not reason and (reason := _starting(before)):
             verdict = Verdict.SKIPPED
@@ -116,10 +149,9 @@ def plan(connect: Connect, request: RestartRequest, *, become: bool = False, dea
     return Plan((*lines, f"would wait until all have been running for {request.settle:g} s"))
 
 
-def _look(link: Link, request: RestartRequest, deadline: Deadline) -> tuple[Platform, _Before]:
+def _look(link: Link, platform: Platform, request: RestartRequest, deadline: Deadline) -> _Before:
     if not request.services:
         raise UsageError("restart-service needs at least one service")
-    platform = detect(link, deadline=deadline)
     if request.kill and link.language(deadline) != "powershell":
         raise UsageError("--kill is for Windows; systemd ends what does not stop by itself (TimeoutStopSec=)")
     names = list(dict.fromkeys(platform.canonical(name) for name in request.services))
@@ -127,7 +159,7 @@ def _look(link: Link, request: RestartRequest, deadline: Deadline) -> tuple[Plat
     # An alias and its unit are one service.
     services = {one.name: one for one in facts}
     dependents = find_dependents(link, platform, facts, deadline) if request.dependents else {}
-    return platform, _Before(services, dependents)
+    return _Before(services, dependents)
 
 
 def _history(before: _Before) -> dict[str, object]:

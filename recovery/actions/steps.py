@@ -24,6 +24,10 @@ class Story:
     verify: str = ""
     acted: bool = False
     """Whether anything that changes the machine was asked for; set it just before."""
+    beside: str = ""
+    """What is said after every summary: what the person must know, however it ended."""
+    verdict: Verdict | None = None
+    """How it ended, once it has."""
     steps: list[Step] = field(default_factory=list)
     _began: float = field(default_factory=time.monotonic)
 
@@ -40,6 +44,9 @@ class Story:
 
     def end(self, verdict: Verdict, summary: str) -> Outcome:
         """The outcome, with everything told so far."""
+        self.verdict = verdict
+        if self.beside and self.acted:
+            summary = f"{summary}; {self.beside}"
         return Outcome(
             verdict=verdict,
             summary=printable(summary),

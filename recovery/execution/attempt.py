@@ -12,6 +12,7 @@ from recovery.execution.prepare import prepare
 from recovery.execution.progress import ProgressDisplay, clean
 from recovery.execution.recovery import Recovery, Result, failure
 from recovery.execution.scrub import OutcomeScrubber
+from recovery.execution.turn import turn_of
 from recovery.machines.interface import Access
 from recovery.model import Hop, Outcome, Step, Verdict
 from recovery.signals import Signalled, internal
@@ -19,7 +20,11 @@ from recovery.signals import Signalled, internal
 
 def act(recovery: Recovery, access: Access) -> int:
     """Do it, tell the engine and the caller; returns the exit code."""
-    return recovery.tell(_attempt(recovery, access))
+    result = _attempt(recovery, access)
+    if result.outcome is not None and result.outcome.verdict is Verdict.SKIPPED:
+        # Once told is enough, as for what is skipped before: an outage without end is no flood.
+        return recovery.skip(result.outcome.summary, recovery.request.event, result.outcome)
+    return recovery.tell(result)
 
 
 def _attempt(recovery: Recovery, access: Access) -> Result:
@@ -45,7 +50,7 @@ def _attempt(recovery: Recovery, access: Access) -> Result:
         with ProgressDisplay(request.title, lines) as progress:
             if access.hops:
                 note(Step("way", 0.0, f"through {', then '.join(map(_told, access.hops))}"))
-            outcome = recovery.machines.run(access, prepare(request), request.verify, note)
+            outcome = recovery.machines.run(access, prepare(request), request.verify, note, turn_of(recovery))
         outcome = scrubber.outcome(outcome)
     except Signalled as error:
         text = f"ended by {error}: what was begun on the machine may go on there"

@@ -7,9 +7,10 @@ from recovery.decision import policy
 from recovery.errors import RecoveryError
 from recovery.execution import output
 from recovery.execution.preview import Preview
-from recovery.execution.recovery import access_for, asked, failure
+from recovery.execution.recovery import Recovery, access_for, asked, failure
 from recovery.execution.scrub import OutcomeScrubber
-from recovery.history.recoveries import opened
+from recovery.execution.turn import turn_of
+from recovery.history.recoveries import History, opened
 from recovery.machines.interface import Machines
 from recovery.model import Verdict
 from recovery.requests import RecoveryRequest
@@ -21,13 +22,14 @@ def dry_run(request: RecoveryRequest, machines: Machines, deadline: Deadline) ->
     before anything was done, else 0; or 2 or 3 where nothing could be looked at."""
     scrubber = OutcomeScrubber()
     try:
-        with signals():
+        with signals(), opened(request.paths.state) as history:
             access = access_for(request, machines, deadline)
             scrubber = OutcomeScrubber(*access.credentials)
-            decision = _decision(request, access.target.address)
+            decision = _decision(request, history, access.target.address)
             if isinstance(decision, policy.Skip):
                 return output.end(request, 0, "dry run", f"dry run, would skip: {decision.reason}")
-            plan, problems = Preview(machines).of(request, access)
+            turn = turn_of(Recovery(request, machines, history, deadline))
+            plan, problems = Preview(machines).of(request, access, turn)
     except (RecoveryError, Signalled) as error:
         result = failure(error, scrubber)
         return output.end(request, result.code, result.verdict, result.summary)
@@ -48,12 +50,11 @@ def dry_run(request: RecoveryRequest, machines: Machines, deadline: Deadline) ->
     return output.end(request, code, "dry run", f"dry run, {would}", plan=lines)
 
 
-def _decision(request: RecoveryRequest, address: str) -> policy.Decision:
-    with opened(request.paths.state) as history:
-        history.find_interrupted()
-        lock = history.lock(address or request.access.machine)
-        if lock is not None:
-            lock.release()
-        facts, now = history.look(asked(request, address), lock is not None)
+def _decision(request: RecoveryRequest, history: History, address: str) -> policy.Decision:
+    history.find_interrupted()
+    lock = history.lock(address or request.access.machine)
+    if lock is not None:
+        lock.release()
+    facts, now = history.look(asked(request, address), lock is not None)
     output.explain(request.output, policy.explain(request.event, request.rules, facts, now))
     return policy.decide(request.event, request.rules, facts, now)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from recovery.decision.turns import Turn
 from recovery.errors import RecoveryError
 from recovery.execution.prepare import prepare
 from recovery.execution.scrub import OutcomeScrubber
@@ -40,8 +41,13 @@ class Preview:
     machines: Machines
     _seen: dict[object, list[DoctorFinding]] = field(default_factory=dict)
 
-    def of(self, request: RecoveryRequest, access: Access) -> tuple[Plan, list[Problem]]:
+    def of(
+        self, request: RecoveryRequest, access: Access, turn: Turn | None = None
+    ) -> tuple[Plan, list[Problem]]:
         """What would be done, and what would keep it from working, without secrets.
+
+        Args:
+            turn: what would be taken on the machine; without one, what others do there is no matter.
 
         Raises:
             RecoveryError: it could not be looked at.
@@ -55,7 +61,7 @@ class Preview:
         ]
         if any(one.title in _NO_WAY for one in bad):
             return Plan(()), problems
-        plan = self.machines.plan(access, prepare(request))
+        plan = self.machines.plan(access, prepare(request), turn)
         # What doctor found keeps the action from it too. A skip is of the moment: the service is starting.
         if not problems and plan.verdict in (Verdict.FAILED, Verdict.NOT_PROVEN):
             problems.append(Problem("plan", scrubber.text(plan.reason)))

@@ -59,13 +59,17 @@ class Recovery:
         told = report(self.request.event, self.history, self.number, line, at, self.request.output)
         return self._end(result.code, result.verdict, result.summary, told, result.outcome)
 
-    def skip(self, reason: str, event: Event | None) -> int:
-        """Tell a skip, the engine of ``event`` too; returns the exit code."""
+    def skip(self, reason: str, event: Event | None, outcome: Outcome | None = None) -> int:
+        """Tell a skip, the engine of ``event`` too; returns the exit code.
+
+        Args:
+            outcome: what was found on the machine, where it came so far.
+        """
         text = f"skipped: {reason}"
         line = output.last_line(self.request.title, 0, text)
         # At 0 s: nothing was begun, so nothing took time.
         told = report_skip(event, self.history, self.number, line, self.request.output)
-        return self._end(0, "skipped", text, told, None)
+        return self._end(0, "skipped", text, told, outcome)
 
     def _end(
         self, code: int, verdict: str, summary: str, reported: str | None, outcome: Outcome | None

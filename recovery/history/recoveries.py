@@ -140,11 +140,15 @@ class History:
                 return f"paused until {until} by {pause.by} ({pause.why})"
         return ""
 
-    def look(self, asked: Asked, locked: bool) -> tuple[Facts, float]:
-        """What :meth:`reserve` would hand to the policy now; writes nothing."""
+    def look(self, asked: Asked, locked: bool, *, beside: int = 0) -> tuple[Facts, float]:
+        """What :meth:`reserve` would hand to the policy now; writes nothing.
+
+        Args:
+            beside: the number of a recovery that is left out.
+        """
         with told(self.path):
             now = self._clock()
-            return self._facts(asked, locked, now), now
+            return self._facts(asked, locked, now, beside), now
 
     def note(self, asked: Asked, state: str, reason: str) -> int:
         """Write down what ended before anything was begun: ``skipped`` or ``failed``."""
@@ -208,10 +212,10 @@ class History:
         with as_owner(self.path.parent):
             self.database.close()
 
-    def _facts(self, asked: Asked, locked: bool, now: float) -> Facts:
+    def _facts(self, asked: Asked, locked: bool, now: float, beside: int = 0) -> Facts:
         # By name or by address: a machine that is called by two names has one limit.
-        where = "started > ? AND action = ? AND (machine = ? OR (address != '' AND address = ?))"
-        same = (now - _LIMITS_LOOK_BACK, asked.action, asked.machine, asked.address)
+        where = "started > ? AND action = ? AND (machine = ? OR (address != '' AND address = ?)) AND id != ?"
+        same = (now - _LIMITS_LOOK_BACK, asked.action, asked.machine, asked.address, beside)
         mine = self.database.execute(f"SELECT started FROM recoveries WHERE {where}", same)  # noqa: S608
         last = self.database.execute(f"SELECT max(ended) FROM recoveries WHERE {where}", same)  # noqa: S608
         fleet = self.database.execute("SELECT started FROM recoveries WHERE started > ?", same[:1])

@@ -7,12 +7,24 @@ actions and platforms take 20 ms, paramiko another 100 ms.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TypedDict
 
 from imap4.deadline import Deadline
 from recovery.credentials.login_methods import is_winrm
+from recovery.decision.turns import Turn
 from recovery.machines.interface import Access, DoctorFinding, ListedService
 from recovery.model import Outcome, Plan, StepListener, Target, Transport
 from recovery.requests import ActionRequest, RebootRequest, RestartRequest
+
+
+class _How(TypedDict):
+    """What all actions are told."""
+
+    become: bool
+    deadline: Deadline
+    progress: StepListener
+    verify: str | None
+    turn: Turn | None
 
 
 class ConnectedMachines:
@@ -24,32 +36,38 @@ class ConnectedMachines:
         return locate(machine, port, deadline)
 
     def run(
-        self, access: Access, request: ActionRequest, verify: str | None, progress: StepListener
+        self,
+        access: Access,
+        request: ActionRequest,
+        verify: str | None,
+        progress: StepListener,
+        turn: Turn | None = None,
     ) -> Outcome:
         from recovery.actions import external_process, reboot_server, restart_service
 
-        connect, become, deadline = _connect(access), access.credential.become, access.deadline
+        connect = _connect(access)
+        how: _How = {
+            "become": access.credential.become,
+            "deadline": access.deadline,
+            "progress": progress,
+            "verify": verify,
+            "turn": turn,
+        }
         if isinstance(request, RestartRequest):
-            return restart_service.run(
-                connect, request, become=become, deadline=deadline, progress=progress, verify=verify
-            )
+            return restart_service.run(connect, request, **how)
         if isinstance(request, RebootRequest):
-            return reboot_server.run(
-                connect, request, become=become, deadline=deadline, progress=progress, verify=verify
-            )
-        return external_process.run(
-            connect, request, become=become, deadline=deadline, progress=progress, verify=verify
-        )
+            return reboot_server.run(connect, request, **how)
+        return external_process.run(connect, request, **how)
 
-    def plan(self, access: Access, request: ActionRequest) -> Plan:
+    def plan(self, access: Access, request: ActionRequest, turn: Turn | None = None) -> Plan:
         from recovery.actions import external_process, reboot_server, restart_service
 
         connect, become, deadline = _connect(access), access.credential.become, access.deadline
         if isinstance(request, RestartRequest):
-            return restart_service.plan(connect, request, become=become, deadline=deadline)
+            return restart_service.plan(connect, request, become=become, deadline=deadline, turn=turn)
         if isinstance(request, RebootRequest):
-            return reboot_server.plan(connect, request, become=become, deadline=deadline)
-        return external_process.plan(connect, request, become=become, deadline=deadline)
+            return reboot_server.plan(connect, request, become=become, deadline=deadline, turn=turn)
+        return external_process.plan(connect, request, become=become, deadline=deadline, turn=turn)
 
     def services(self, access: Access, pattern: str | None) -> Sequence[ListedService]:
         from recovery.machines.services import list_services

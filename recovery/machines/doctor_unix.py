@@ -11,6 +11,7 @@ from recovery.actions.service_proof import describe, find_dependents
 from recovery.errors import RecoveryError
 from recovery.machines.doctor_hops import authorized_keys, examine_hops, examine_host_key, examine_key
 from recovery.machines.interface import DoctorFinding
+from recovery.machines.turns import turn_finding
 from recovery.model import Credential, Hop, Target
 from recovery.platforms import Platform, ServiceFacts
 from recovery.platforms.detect import detect
@@ -103,6 +104,7 @@ def _machine(
         return [DoctorFinding(False, "platform", str(error))]
     findings = [DoctorFinding(True, "platform", platform.name)]
     findings += _looked_at("clock", lambda: [_clock(link, deadline)])
+    findings += _looked_at("turns", lambda: [turn_finding(link, deadline)])
     found: list[ServiceFacts] = []
     for service in dict.fromkeys(services):
         findings += _looked_at("service", partial(_service, link, platform, service, deadline, found))

@@ -17,6 +17,7 @@ from recovery.errors import (
     RecoveryError,
 )
 from recovery.machines.interface import DoctorFinding
+from recovery.machines.turns import turn_finding
 from recovery.model import Credential, Hop, Target
 from recovery.platforms.windows import Windows
 from recovery.platforms.windows.about import About, about
@@ -78,7 +79,8 @@ def examine(
     with Link(lambda _: transport) as link:
         try:
             found = about(link, deadline=deadline)
-            findings += [*_machine(found), *_service_facts(link, services, deadline)]
+            findings += [*_machine(found), turn_finding(link, deadline)]
+            findings += _service_facts(link, services, deadline)
         except PrivilegeMissing as error:
             findings.append(DoctorFinding(False, "privilege", str(error)))
         except RecoveryError as error:

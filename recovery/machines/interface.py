@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from imap4.deadline import Deadline
+from recovery.decision.turns import Turn
 from recovery.model import Credential, Hop, Outcome, Plan, StepListener, Target
 from recovery.requests import ActionRequest
 
@@ -60,12 +61,21 @@ class Machines(Protocol):
         ...
 
     def run(
-        self, access: Access, request: ActionRequest, verify: str | None, progress: StepListener
+        self,
+        access: Access,
+        request: ActionRequest,
+        verify: str | None,
+        progress: StepListener,
+        turn: Turn | None = None,
     ) -> Outcome:
-        """Do it, prove it, and tell each step as it happens."""
+        """Do it, prove it, and tell each step as it happens.
+
+        Args:
+            turn: what is to be taken on the machine itself, among all who repair it; None takes none.
+        """
         ...
 
-    def plan(self, access: Access, request: ActionRequest) -> Plan:
+    def plan(self, access: Access, request: ActionRequest, turn: Turn | None = None) -> Plan:
         """What :meth:`run` would do, after looking at the machine. Changes nothing."""
         ...
 

@@ -96,6 +96,10 @@ class RebootUnderWay(Refused):
     """The machine is being rebooted, or will be, by somebody else: how that was seen."""
 
 
+class RepairUnderWay(Refused):
+    """The machine itself says that another repair of ours is at work on it; nothing was done."""
+
+
 class Platform(Protocol):
     """One kind of machine. What only looks may be asked again and again; what acts is done once."""
 

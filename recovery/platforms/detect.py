@@ -10,10 +10,10 @@ from recovery.platforms.sysv import SysV
 from recovery.transports.link import Link
 
 # sd_booted(3): the folder is there exactly where systemd is the running init.
-_SCRIPT = """\
-if [ -d /run/systemd/system ]; then echo systemd
-elif [ -d /etc/init.d ] || [ -d /etc/rc.d/init.d ]; then echo sysv
-else uname -s
+PLATFORM = """\
+if [ -d /run/systemd/system ]; then echo platform=systemd
+elif [ -d /etc/init.d ] || [ -d /etc/rc.d/init.d ]; then echo platform=sysv
+else echo "platform=$(uname -s)"
 fi
 """
 
@@ -29,7 +29,15 @@ def detect(link: Link, *, deadline: Deadline) -> Platform:
         from recovery.platforms.windows import Windows
 
         return Windows()
-    answer = link.ask(_SCRIPT, deadline=deadline).strip()
+    return named(link.ask(PLATFORM, deadline=deadline).strip().removeprefix("platform="))
+
+
+def named(answer: str) -> Platform:
+    """The platform that :data:`PLATFORM` told.
+
+    Raises:
+        ConnectFailed: it is none that is known here.
+    """
     if answer == "systemd":
         return Systemd()
     if answer == "sysv":

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from imap4.deadline import Deadline
 from recovery.errors import PrivilegeMissing, RecoveryError, Refused, UsageError
 from recovery.model import CommandResult, Ended
-from recovery.platforms import MachineFacts, RebootUnderWay, ServiceFacts
+from recovery.platforms import MachineFacts, RebootUnderWay, RepairUnderWay, ServiceFacts
 from recovery.platforms.windows.answers import ACCESS_DENIED, script, texts, value
 from recovery.transports.link import Link
 
@@ -138,6 +138,8 @@ class Windows:
         if result.ended is not Ended.EXITED or not result.ok:
             return _privileged(result)
         answer = value(result.stdout.decode())
+        if answer.get("busy"):
+            raise RepairUnderWay("another repair is at work on the machine")
         code, said = int(str(answer.get("code"))), " ".join(str(answer.get("said", "")).split())
         if code == _SHUTDOWN_SCHEDULED:
             raise RebootUnderWay("one is scheduled (error 1190; shutdown /a ends that)")
@@ -224,6 +226,8 @@ class Windows:
                 raise PrivilegeMissing(
                     f"{refused}; docs/windows.md has the script that grants it; nothing was done"
                 )
+            if answer.get("busy"):
+                raise RepairUnderWay(refused)
             raise Refused(f"the machine refused: {refused}; nothing was done")
         for name in texts(answer.get("stopped")):
             self._seen_stopped[name] = self._seen_stopped.get(name, 0) + 1

@@ -127,20 +127,6 @@ function Stop-OneProcess([int] $number, [long] $began) {
     }
 }
 
-function Enter-Turn([int] $milliseconds) {
-    # Whether it is ours to act on this machine now: a lock that ends with PowerShell, however that ends.
-    try {
-        $script:turn = New-Object Threading.Mutex $false, 'Global\check_imap4-recovery'
-        return $script:turn.WaitOne($milliseconds)
-    } catch [Threading.AbandonedMutexException] {
-        # Whoever held it has ended in its middle.
-        return $true
-    } catch [UnauthorizedAccessException] {
-        # Another account's.
-        return $false
-    }
-}
-
 function Get-UptimeSeconds { [double] $native::GetTickCount64() / 1000 }
 
 function Start-Detached([string] $line) {

@@ -4,7 +4,7 @@
 param([string[]] $Arguments, [byte[]] $Bytes, $Budget)
 $ErrorActionPreference = 'Stop'
 $ProgressPreference = 'SilentlyContinue'
-# with: clock native job
+# with: clock turn native job
 $limit = [long] $Budget.program
 $ending = [int] $Budget.ending
 $keep = [int] $Arguments[0]
@@ -67,6 +67,7 @@ try { [Console]::InputEncoding = New-Object System.Text.UTF8Encoding $false } ca
 # The code page of the console is what programs write in.
 try { [Console]::OutputEncoding = New-Object System.Text.UTF8Encoding $false } catch { $null = $_ }
 
+if (-not (Enter-Turn 3000)) { return @{ ended = 'busy' } }
 $process = New-Object System.Diagnostics.Process
 $process.StartInfo = $info
 $watch = [Diagnostics.Stopwatch]::StartNew()

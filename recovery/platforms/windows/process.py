@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from imap4.deadline import Deadline
 from recovery.errors import ConnectFailed, UsageError
 from recovery.model import CommandResult, Ended
+from recovery.platforms import RepairUnderWay
 from recovery.platforms.windows.answers import script, value
 from recovery.transports.link import Link
 
@@ -38,6 +39,7 @@ def run_process(
     Raises:
         UsageError: Windows cannot be given these arguments exactly.
         ConnectFailed: the program was not started.
+        RepairUnderWay: nor was it, because another repair is at work.
     """
     check(arguments, environment, raw=raw)
     pairs = [text for pair in environment.items() for text in pair]
@@ -81,6 +83,8 @@ def quoted(argument: str) -> str:
 
 
 def _read(answer: dict[str, object], program: str) -> CommandResult:
+    if answer["ended"] == "busy":
+        raise RepairUnderWay("another repair is at work on the machine")
     if answer["ended"] == "not started":
         raise ConnectFailed(f"{program} was not started on the machine: {answer['error']}")
     ended = Ended.EXITED if answer["ended"] == "exited" else Ended.TIMED_OUT

@@ -3,7 +3,8 @@
 param([string[]] $Arguments, [byte[]] $Bytes, $Budget)
 $ErrorActionPreference = 'Stop'
 $ProgressPreference = 'SilentlyContinue'
-# with: system
+# with: turn system
+if (-not (Enter-Turn 3000)) { return @{ busy = $true } }
 $there = Test-Key $Arguments[0]
 New-Marker $Arguments[0]
 $told = Invoke-Shutdown '/r', '/t', $Arguments[1], '/c', $Arguments[2], '/d', 'p:4:1'

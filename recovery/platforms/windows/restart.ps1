@@ -5,7 +5,7 @@
 param([string[]] $Arguments, [byte[]] $Bytes, $Budget)
 $ErrorActionPreference = 'Stop'
 $ProgressPreference = 'SilentlyContinue'
-# with: clock native controller obstacles stopping starting
+# with: clock turn native controller obstacles stopping starting
 $mode = $Arguments[0]
 $limit = [long] $Budget.script
 $mayKill = $Arguments[1] -eq 'kill'
@@ -85,7 +85,8 @@ if ($limit - (Get-Spent) -lt $need) {
 
 # The one before us may just be ending.
 if (-not (Enter-Turn 3000)) {
-    $answer.refused = 'another repair is at work on this machine'
+    $answer.refused = 'another repair is at work on the machine'
+    $answer.busy = $true
     return $answer
 }
 

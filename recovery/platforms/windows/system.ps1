@@ -9,6 +9,8 @@ function New-Marker([string] $path) {
     # In a key that only memory holds (REG_OPTION_VOLATILE): no reboot leaves it.
     $rights = [Microsoft.Win32.RegistryKeyPermissionCheck]::ReadWriteSubTree
     $volatile = [Microsoft.Win32.RegistryOptions]::Volatile
+    # What it is made in must be there before, or that would be volatile too, and the list of turns in it.
+    [Microsoft.Win32.RegistryKey]::OpenBaseKey('LocalMachine', 'Registry64').CreateSubKey($path.Substring(0, $path.LastIndexOf('\'))).Close()
     [Microsoft.Win32.RegistryKey]::OpenBaseKey('LocalMachine', 'Registry64').CreateSubKey($path, $rights, $volatile).Close()
 }
 

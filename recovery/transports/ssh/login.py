@@ -15,6 +15,9 @@ from recovery.transports.scrubbed import scrubber_for
 
 _KEY_TYPES: tuple[type[paramiko.PKey], ...] = (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey)
 
+_OF_THE_MOMENT = ("System is going down", "System is booting up")
+"""systemd's words in /run/nologin, for accounts other than root (pam_nologin(8), seen in systemd 252)."""
+
 
 def log_in(connection: paramiko.Transport, credential: Credential, where: str, deadline: Deadline) -> None:
     """Prove to the machine that we may be ``credential.account``.
@@ -50,6 +53,9 @@ def log_in(connection: paramiko.Transport, credential: Credential, where: str, d
                 f"{where}: the login of {account} had no answer within the time that was left"
             ) from None
         said = _banner(connection, credential)
+        if any(sign in said for sign in _OF_THE_MOMENT):
+            # Somebody reboots it, and the next connection may find it up again, and who that was.
+            raise ConnectFailed(f"{where}: account {account} is not let in now{said}", passing=True) from None
         if connection.is_active():
             raise LoginFailed(_refused(where, account, credential) + said) from None
         text = f"{where}: the connection ended during the login of {account}{said}"

@@ -53,6 +53,14 @@ def sysv_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     yield from _made(tmp_path_factory.mktemp("sysv"), boot=False)
 
 
+@pytest.fixture(autouse=True)
+def no_turns(request: pytest.FixtureRequest) -> None:
+    """Each test is a monitoring host of its own, and what others did on the machine before is no matter."""
+    if "machine" in request.fixturenames:
+        machine: Machine = request.getfixturevalue("machine")
+        machine.console("rm -rf /root/.imap4-recovery /home/*/.imap4-recovery /var/lib/imap4-recovery")
+
+
 ROOT = Path(__file__).parents[3]
 
 

@@ -346,6 +346,27 @@ def test_the_servers_own_text_on_a_refused_login_is_told(machine: Machine) -> No
         machine.console("rm /etc/nologin")
 
 
+def test_a_machine_that_goes_down_or_comes_up_is_tried_again(machine: Machine) -> None:
+    """As systemd-user-sessions has it; that unit is not on this machine."""
+    text = "System is going down. Unprivileged users are not permitted to log in anymore."
+    machine.console('echo "$1" >/run/nologin', text)
+    try:
+        with pytest.raises(ConnectFailed, match=r"account plain is not let in now; .* going down"):
+            log_in(machine, credential_for(machine, "plain"))
+        machine.console("(sleep 3; rm /run/nologin) >/dev/null 2>&1 &")
+        credential = credential_for(machine, "plain")
+        outcome = run_process(
+            lambda deadline: connect(
+                target_of(machine), credential, deadline=deadline, known_hosts=machine.known_hosts
+            ),
+            ProcessRequest(("true",)),
+            deadline=Deadline(60),
+        )
+    finally:
+        machine.console("rm -f /run/nologin")
+    assert outcome.verdict is Verdict.PROVEN
+
+
 @pytest.mark.parametrize(
     ("before", "after", "said"),
     [

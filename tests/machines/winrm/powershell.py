@@ -18,7 +18,7 @@ from recovery.transports.winrm import script as winrm_script
 from tests.machines.winrm.shells import Process
 
 FOLDER = Path(recovery.__file__).parent / "platforms" / "windows"
-NAMES = ("about", "events", "machine", "process", "reboot", "restart", "services")
+NAMES = ("about", "events", "machine", "process", "reboot", "restart", "services", "turns")
 SCRIPTS = {script(name).encode(): name for name in NAMES}
 
 Model = Callable[[list[str], bytes, Mapping[str, str]], object]

@@ -61,21 +61,38 @@ def machine(tmp_path: Path) -> Machine:
 
 
 def test_account_gets_its_rights_once_and_loses_them_all(machine: Machine) -> None:
-    assert machine.run("-Service Mail, Web") == "5 changes"
+    assert machine.run("-Service Mail, Web") == "7 changes"
     assert machine.lists == GIVEN
     assert (machine.folder / "member").read_text() == SID
     assert machine.run("-Service Mail, Web") == "0 changes"
     assert machine.lists == GIVEN
-    assert machine.run("-Remove") == "5 changes"
+    assert machine.run("-Remove") == "6 changes"
     assert machine.lists == LISTS
     assert not (machine.folder / "member").exists()
     assert machine.run("-Remove") == "0 changes"
+
+
+def test_the_key_of_the_repairs_is_shared_by_accounts_and_goes_with_the_last(machine: Machine) -> None:
+    key = machine.folder / "key"
+    inherited = "(A;CIID;KR;;;BU)(A;CIID;KA;;;BA)"
+    machine.run("-Service Mail")
+    # Before what is inherited, or Windows would not take it for one of its lists.
+    assert key.read_text() == f"O:BAG:SYD:AI(A;CI;KA;;;{SID}){inherited}"
+    key.write_text(f"O:BAG:SYD:AI(A;CI;KA;;;S-1-5-21-1-2-3-1002){inherited}")
+    machine.run("-Service Mail")
+    assert key.read_text() == f"O:BAG:SYD:AI(A;CI;KA;;;{SID})(A;CI;KA;;;S-1-5-21-1-2-3-1002){inherited}"
+    machine.run("-Remove")
+    assert key.read_text() == f"O:BAG:SYD:AI(A;CI;KA;;;S-1-5-21-1-2-3-1002){inherited}"
+    key.write_text(f"O:BAG:SYD:AI(A;CI;KA;;;{SID}){inherited}")
+    machine.run("-Remove")
+    assert not key.exists()
 
 
 def test_nothing_is_done_when_only_asked_what_would_be(machine: Machine) -> None:
     assert machine.run("-Service Mail, Web -WhatIf") == "0 changes"
     assert machine.lists == LISTS
     assert not (machine.folder / "member").exists()
+    assert not (machine.folder / "key").exists()
 
 
 def test_older_entry_of_the_account_is_replaced(machine: Machine) -> None:

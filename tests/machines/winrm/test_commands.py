@@ -114,6 +114,7 @@ def test_doctor_tells_who_and_how(host: Host, endpoint: Endpoint) -> None:
         "(docs/windows.md)",
         "ok   listener: HTTP * port 5985",
         "ok   listener: HTTPS * port 5986",
+        "ok   turns: repairs leave word of each other on the machine",
         *re.findall(r"ok   service: IMAP4: active \(running\), PID \d+", ran.out),
         "BAD  service: Disabled: inactive (stopped)",
         "       Disabled is disabled, so it cannot be started (Set-Service -Name Disabled "

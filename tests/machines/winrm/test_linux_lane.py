@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,10 @@ from typing import Any
 import pytest
 
 from imap4.deadline import Deadline
+from recovery.decision.turns import Turn
 from recovery.errors import PrivilegeMissing, Refused
 from recovery.model import CommandResult, Ended
+from recovery.platforms import RepairUnderWay, turns
 from recovery.platforms.windows import Windows
 from recovery.platforms.windows.about import about
 from recovery.platforms.windows.process import run_process
@@ -36,7 +39,11 @@ class Lane:
         self.platform = Windows()
 
     def link(self) -> Link:
-        self.transport.variables = {"STANDIN": json.dumps(self.standin), "STANDIN_LOG": str(self.log)}
+        self.transport.variables = {
+            "STANDIN": json.dumps(self.standin),
+            "STANDIN_LOG": str(self.log),
+            "STANDIN_TURNS": str(self.log.with_name("turns")),
+        }
         return Link(lambda _: self.transport)
 
     @property
@@ -246,9 +253,63 @@ def test_guard_that_cannot_outlive_the_shell_is_told(lane: Lane, kind: str, note
 
 def test_two_repairs_are_not_at_work_at_once(lane: Lane) -> None:
     lane.standin |= {"services": {"a": RUNNING}, "taken": True}
-    with pytest.raises(Refused, match="another repair is at work on this machine; nothing was done"):
+    with pytest.raises(RepairUnderWay, match=r"^another repair is at work on the machine$"):
         lane.restart("a")
     assert lane.calls == []
+
+
+def test_a_program_and_a_reboot_are_not_begun_beside_another_repair(lane: Lane) -> None:
+    lane.standin |= {"taken": True}
+    with lane.link() as link:
+        with pytest.raises(RepairUnderWay):
+            lane.platform.reboot(link, deadline=Deadline(60))
+        begun = lane.log.with_name("begun")
+        with pytest.raises(RepairUnderWay):
+            run_process(
+                link, ["touch", str(begun)], environment={}, stdin=b"", cwd=None, deadline=Deadline(60)
+            )
+    assert (lane.calls, begun.exists()) == ([], False)
+
+
+def turn_of(number: str) -> Turn:
+    return Turn(
+        secrets.token_hex(16), number * 32, f"mon{number}", "restart-service", "IMAP4", 7, "for mail IMAP4"
+    )
+
+
+def test_turns_on_windows_are_as_on_unix(lane: Lane) -> None:
+    lane.standin["run"] = {"name": "run1", "since": 500}
+    first, second, again = turn_of("1"), turn_of("2"), turn_of("1")
+    with lane.link() as link:
+        assert turns.look(link, first, deadline=Deadline(60)).deeds == []
+        taken = turns.take(link, first, 100, deadline=Deadline(60))
+        assert (taken.busy, taken.unkept, [deed.number for deed in taken.deeds]) == (False, "", ["7"])
+        # A machine that was asked twice, because the link was lost.
+        assert len(turns.take(link, first, 100, deadline=Deadline(60)).deeds) == 1
+        busy = turns.take(link, second, 100, deadline=Deadline(60))
+        assert (busy.busy, len(busy.deeds)) == (True, 1)
+        assert second.refusal(busy.deeds).startswith(
+            "the machine is busy: monitoring host mon1 (restart-service IMAP4, its recovery 7, for "
+        )
+        # The first host itself was killed, and is back.
+        assert turns.take(link, again, 100, deadline=Deadline(60)).deeds[0].verdict == "interrupted"
+        assert turns.end(link, again, "not proven", deadline=Deadline(60)) == ""
+        free = turns.take(link, second, 100, deadline=Deadline(60))
+        assert [deed.verdict for deed in free.deeds] == ["interrupted", "not-proven", ""]
+    lane.standin["run"] = {"name": "run2", "since": 0}
+    with lane.link() as link:
+        rebooted = turns.take(link, again, 100, deadline=Deadline(60))
+    assert (rebooted.busy, again.refusal(rebooted.deeds)) == (False, "")
+
+
+def test_account_that_may_not_write_the_list_is_told_so(lane: Lane) -> None:
+    lane.standin["run"] = {"refused": True}
+    with lane.link() as link:
+        taken = turns.take(link, turn_of("1"), 100, deadline=Deadline(60))
+    assert taken.unkept == (
+        r"this account may not write HKLM\SOFTWARE\check_imap4, "
+        "which contrib/windows/recovery-account.ps1 lets it"
+    )
 
 
 def test_facts_name_dependents_and_who_cannot_be_seen(lane: Lane) -> None:
@@ -383,7 +444,18 @@ def test_scripts_need_nothing_that_windows_powershell_lacks(tmp_path: Path) -> N
     for name in parts:
         (tmp_path / f"{name}.ps1").write_text(lanes.whole(name), "utf-8")
     # Parts are looked at inside the scripts that they are parts of.
-    whole = ["about", "bootstrap", "events", "guard", "machine", "process", "reboot", "restart", "services"]
+    whole = [
+        "about",
+        "bootstrap",
+        "events",
+        "guard",
+        "machine",
+        "process",
+        "reboot",
+        "restart",
+        "services",
+        "turns",
+    ]
     files = [*(tmp_path / f"{name}.ps1" for name in whole), *(lanes.ROOT / "contrib/windows").glob("*.ps1")]
     done = subprocess.run([pwsh, "-NoProfile", "-File", COMPAT, *files], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, f"{len(files)} scripts, 0 findings\n")

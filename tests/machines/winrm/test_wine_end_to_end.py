@@ -21,6 +21,7 @@ def windows_endpoint(site: Site, wine: WineMachine, host: Host) -> Iterator[Endp
     host.add("winrm-ntlm")
     with site.http(wine) as endpoint:
         yield endpoint
+    wine.forget_turns()
 
 
 def test_restart_with_dependents(host: Host, wine: WineMachine, windows_endpoint: Endpoint) -> None:

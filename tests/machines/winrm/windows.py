@@ -88,6 +88,8 @@ class Windows:
     """Whether PowerShell still says something after the order to reboot."""
     second_boot: int = 0
     """At which look it turns out that it has booted once more; 0 is never."""
+    turns: list[str] = field(default_factory=list)
+    """The list of turns, as the registry keeps it."""
     _next_pid: int = 1000
 
     def __post_init__(self) -> None:
@@ -107,6 +109,7 @@ class Windows:
             "reboot": self._reboot,
             "restart": self._restart,
             "services": self._services,
+            "turns": self._turns,
         }
         return powershell.run(models, line, process, self.language)
 
@@ -228,6 +231,17 @@ class Windows:
             answer["started"].append(name)
             if service.dies_after is not None:
                 threading.Timer(service.dies_after, self._halt, (service, 1067)).start()
+
+    def _turns(self, arguments: list[str], _: bytes, __: Mapping[str, str]) -> object:
+        """Without a lock: no two repairs are at work on a model."""
+        mode, name, owner, span, words = arguments
+        when = f"{int(self.booted)} {int(time.time() - self.booted)} {int(time.time())}"
+        if mode == "take":
+            self.turns.append(f"begin {name} {when} {span} {owner} {words}")
+        elif mode == "end":
+            self.turns.append(f"end {name} {when} {words}")
+        boot, up, now = when.split()
+        return {"lines": [f"clock={boot} {up} {up} {now}", *self.turns]}
 
     def _events(self, arguments: list[str], _: bytes, __: Mapping[str, str]) -> object:
         return {"lines": self.events.get(arguments[0], [])[-5:]}

@@ -18,6 +18,7 @@ from typing import Any
 from imap4.deadline import Deadline
 from recovery import errors, model
 from recovery.cli import main
+from recovery.decision.turns import Turn
 from recovery.machines.interface import Access, DoctorFinding, ListedService
 from recovery.model import StepListener
 from recovery.requests import ActionRequest
@@ -45,7 +46,12 @@ class StandIn:
         return model.Target(machine, self._says.get("address", "192.0.2.1"), port)
 
     def run(
-        self, access: Access, request: ActionRequest, verify: str | None, progress: StepListener
+        self,
+        access: Access,
+        request: ActionRequest,
+        verify: str | None,
+        progress: StepListener,
+        turn: Turn | None = None,
     ) -> model.Outcome:
         self._called("run", machine=access.target.machine, request=asdict(request), verify=verify)
         steps = (
@@ -70,7 +76,7 @@ class StandIn:
         verdict = model.Verdict(says.pop("verdict"))
         return model.Outcome(verdict, steps=steps, seconds=4.1, **says)
 
-    def plan(self, access: Access, request: ActionRequest) -> model.Plan:
+    def plan(self, access: Access, request: ActionRequest, turn: Turn | None = None) -> model.Plan:
         self._called("plan", machine=access.target.machine)
         lines = ("restart dovecot.service (active, invocation 3f2a)", "then start mail-filter.service")
         says = self._says.get("plan", {})

@@ -1,4 +1,4 @@
-# sc.exe, secedit.exe, WinRM's list and local groups, as files in $env:LISTS.
+# sc.exe, secedit.exe, WinRM's list, a key of the registry and local groups, as files in $env:LISTS.
 $lists0 = $env:LISTS
 function sc.exe {
     $path = Join-Path $lists0 $args[1]
@@ -21,3 +21,17 @@ function Get-LocalGroupMember($SID) {
 }
 function Add-LocalGroupMember($SID, $Member) { [IO.File]::WriteAllText((Join-Path $lists0 'member'), $Member) }
 function Remove-LocalGroupMember($SID, $Member) { Remove-Item (Join-Path $lists0 'member') }
+$key0 = Join-Path $lists0 'key'
+function Test-Path($Path) { if ("$Path" -like 'HKLM:*') { [IO.File]::Exists($key0) } else { [IO.File]::Exists("$Path") } }
+function New-Item($Path, $ItemType) {
+    if ("$Path" -like 'HKLM:*') { [IO.File]::WriteAllText($key0, 'O:BAG:SYD:AI(A;CIID;KR;;;BU)(A;CIID;KA;;;BA)') } else { [IO.Directory]::CreateDirectory($Path) }
+}
+function Remove-Item([switch] $Recurse, [switch] $Force, $Path) {
+    if ("$Path" -like 'HKLM:*') { [IO.File]::Delete($key0) } else { Microsoft.PowerShell.Management\Remove-Item -Recurse:$Recurse -Path $Path }
+}
+function Get-Acl($Path) {
+    $found = [pscustomobject] @{ Path = $Path; Sddl = [IO.File]::ReadAllText($key0) }
+    $found | Add-Member -MemberType ScriptMethod -Name SetSecurityDescriptorSddlForm -Value { param($text) $this.Sddl = $text }
+    $found
+}
+function Set-Acl($Path, $AclObject) { [IO.File]::WriteAllText($key0, $AclObject.Sddl) }

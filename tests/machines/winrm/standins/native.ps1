@@ -26,7 +26,6 @@ function Stop-OneProcess([int] $number, [long] $began) {
     if (Get-Command -Name Set-Ended -ErrorAction SilentlyContinue) { Set-Ended $number }
     ''
 }
-function Enter-Turn([int] $milliseconds) { -not $standin.taken }
 function Get-UptimeSeconds { [double] $standin.uptime }
 function Start-Detached([string] $line) {
     Write-Call 'guard'

@@ -35,6 +35,7 @@ def findings(text: str) -> list[str]:
 
 def test_there_are_scripts_and_each_part_of_them_is_used() -> None:
     wanted = {"about", "bootstrap", "events", "guard", "machine", "process", "reboot", "restart", "services"}
+    wanted |= {"turns"}
     parts = {
         name
         for path in SCRIPTS
