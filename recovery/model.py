@@ -62,6 +62,8 @@ class Credential:
     """Patterns (``*.example.org``) and networks (``192.0.2.0/24``) that it may be used on; () is none."""
     actions: tuple[str, ...] = ()
     """Actions that it may be used for; () is none."""
+    certificate: str = ""
+    """SSH: the user certificate of a key that is stored here; that of a key file lies beside it."""
 
 
 @dataclass(frozen=True)

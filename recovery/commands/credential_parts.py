@@ -46,11 +46,51 @@ def parts_of(options: argparse.Namespace, base: Credential) -> Credential:
     }
     made = replace(base, **{name: value for name, value in changes.items() if value is not None})  # type: ignore[arg-type]
     if key or key_file:
-        made = replace(made, private_key=key, private_key_file=key_file, passphrase=passphrase)
-    made = _without_other_methods(made)
-    if made.method in WITH_KEY and (key or key_file or passphrase):
+        # Another key has another certificate.
+        made = replace(
+            made, private_key=key, private_key_file=key_file, passphrase=passphrase, certificate=""
+        )
+    certificate = _certificate(options)
+    made = _without_other_methods(replace(made, certificate=certificate or made.certificate))
+    if options.certificate and made.method != "ssh-key":
+        raise UsageError("--certificate goes with an SSH key: give that, or --method ssh-key")
+    if made.method in WITH_KEY and (key or key_file or passphrase or certificate):
         made = _tried(made)
     return made
+
+
+def _certificate(options: argparse.Namespace) -> str:
+    """The user certificate that is to be stored: what is named, or what lies beside an imported key."""
+    named = options.certificate
+    path = named or (options.private_key_import and f"{options.private_key_import}-cert.pub")
+    if not path:
+        return ""
+    # Here and not above: paramiko takes 0.1 s to load.
+    from recovery.transports.ssh.certificate import read
+
+    try:
+        found = read(str(Path(path).expanduser()))
+    except LoginFailed as error:
+        raise UsageError(str(error)) from None
+    if named and found is None:
+        raise UsageError(f"there is no certificate {path}")
+    return (found or "").strip()
+
+
+def about(credential: Credential) -> str:
+    """What is to be said of a credential when it was stored, beside that: sentences with a space before."""
+    from recovery.transports.ssh.login import AGENT_HINT, about_certificate
+
+    if credential.method == "ssh-agent":
+        return f" Mind that {AGENT_HINT}."
+    try:
+        told, fits = about_certificate(credential)
+    except LoginFailed:
+        return ""  # a key file of another user's, which nobody could try here
+    if not told:
+        return ""
+    told = told.removeprefix(f"credential {credential.name}: ")
+    return f" {told[0].upper()}{told[1:]}." + ("" if fits else " Sign the key anew.")
 
 
 def _method(password: Secret | None, key: Secret | None, key_file: str | None) -> str:
@@ -63,6 +103,8 @@ def _without_other_methods(credential: Credential) -> Credential:
         credential = replace(credential, password=None)
     if credential.method not in WITH_KEY:
         credential = replace(credential, private_key=None, private_key_file=None, passphrase=None)
+    if credential.method != "ssh-key":
+        credential = replace(credential, certificate="")
     return credential
 
 
@@ -141,10 +183,10 @@ def _tried(credential: Credential) -> Credential:
 
 def _refuse_unusable(credential: Credential) -> None:
     """What is stored is opened by what will use it."""
-    from recovery.transports.ssh.login import load_key
+    from recovery.transports.ssh.login import refuse_unusable
 
     try:
-        load_key(credential)
+        refuse_unusable(credential)
     except LoginFailed as error:
         raise UsageError(str(error)) from None
 

@@ -9,7 +9,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from imap4.deadline import Deadline
-from recovery.commands.credential_parts import parts_of
+from recovery.commands.credential_parts import about, parts_of
 from recovery.commands.parsing import Parser, access_of, add_files, add_machine, descriptor, kind, paths_of
 from recovery.credentials.login_methods import METHODS
 from recovery.credentials.restrictions import read_actions, read_machines
@@ -71,7 +71,7 @@ def add_parser(commands: Any) -> None:
 
 _WAYS = ("prompt", "stdin", "fd")
 _PARTS = (
-    *("account", "method", "description", "machines", "actions"),
+    *("account", "method", "description", "machines", "actions", "certificate"),
     *(f"{name}_{way}" for name in ("password", "passphrase") for way in _WAYS),
     *(f"private_key_{way}" for way in ("file", "import", "stdin", "fd")),
 )
@@ -91,6 +91,12 @@ def _add_parts(parser: argparse.ArgumentParser, adding: bool) -> None:
     key.add_argument("--private-key-stdin", action="store_true", help="read the key from standard input")
     key.add_argument("--private-key-fd", type=descriptor, metavar="N", help="read the key from a descriptor")
     _add_secret(parser, "passphrase", "the key's passphrase")
+    parser.add_argument(
+        "--certificate",
+        metavar="FILE",
+        help="the key's SSH user certificate, to be stored (FILE-cert.pub beside an imported key; the one "
+        "beside a --private-key-file is read at each use)",
+    )
     parser.add_argument(
         "--become",
         # None is "not said": "set" then leaves it as it is.
@@ -145,7 +151,7 @@ def add(options: argparse.Namespace, machines: Machines) -> int:
         if options.name in held:
             raise UsageError(f"there is a credential {options.name} already; change it with credentials set")
         held[options.name] = new
-    print(f"Added {options.name}." + _warning(new))
+    print(f"Added {options.name}." + _warning(new) + _about(new))
     return 0
 
 
@@ -163,7 +169,7 @@ def change(options: argparse.Namespace, machines: Machines) -> int:
         merged = merge(held[options.name], before, after)
         check_whole(merged)
         held[options.name] = merged
-    print(f"Changed {options.name}." + _warning(merged))
+    print(f"Changed {options.name}." + _warning(merged) + _about(merged))
     return 0
 
 
@@ -175,6 +181,11 @@ def merge(held: Credential, before: Credential, after: Credential) -> Credential
         if getattr(after, field.name) != getattr(before, field.name)
     }
     return replace(held, **changed)
+
+
+def _about(credential: Credential) -> str:
+    # Only these have anything to be said of, and it loads paramiko.
+    return about(credential) if credential.method in ("ssh-key", "ssh-agent") else ""
 
 
 def _warning(credential: Credential) -> str:
@@ -255,6 +266,7 @@ def _public(credential: Credential) -> dict[str, Any]:
         "private_key": "stored" if credential.private_key else None,
         "private_key_file": credential.private_key_file,
         "passphrase": "stored" if credential.passphrase else None,
+        "certificate": "stored" if credential.certificate else None,
         "become": credential.become,
         "description": credential.description,
         "machines": list(credential.machines),

@@ -17,7 +17,7 @@ _NO_WAY = (
     *("connection", "certificate", "machine", "jump"),
 )
 """What doctor finds where nothing more can be asked of the machine."""
-_NO_MATTER = ("clock", "settings")
+_NO_MATTER = ("clock", "settings", "user certificate")
 """What doctor calls bad, and a repair works with all the same."""
 
 

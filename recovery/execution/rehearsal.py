@@ -15,7 +15,7 @@ from recovery.credentials.login_methods import SSH
 from recovery.credentials.restrictions import JUMP, check_name
 from recovery.credentials.store import Store
 from recovery.decision import policy
-from recovery.errors import RecoveryError
+from recovery.errors import LoginFailed, RecoveryError
 from recovery.execution.prepare import missing_verify, prepare
 from recovery.execution.preview import Preview, Problem
 from recovery.execution.recovery import asked
@@ -70,17 +70,29 @@ class Rehearsal:
         problems = []
         try:
             check_name(credential, request.access.machine, request.action)
-            _refuse_unusable(credential)
+            self._refuse_unusable(credential)
         except RecoveryError as error:
             problems.append(Problem("credential", str(error)))
         for jump in request.access.jumps:
             try:
                 other = jump_credential(request.access, jump, Store(request.paths))
                 check_name(other, jump.host, JUMP)
-                _refuse_unusable(other)
+                self._refuse_unusable(other)
             except RecoveryError as error:
                 problems.append(Problem("jump", f"jump host {jump.host}: {error}"))
         return credential, problems
+
+    def _refuse_unusable(self, credential: Credential) -> None:
+        if credential.method not in SSH:
+            return
+        # Here and not above: paramiko takes 0.1 s to load.
+        from recovery.transports.ssh.login import about_certificate, refuse_unusable
+
+        refuse_unusable(credential)
+        told, fits = about_certificate(credential)
+        # Where the machine is asked, it says itself whether the key does without.
+        if self.offline and not fits:
+            raise LoginFailed(told)
 
     def _limits(self, request: RecoveryRequest) -> Iterator[Problem]:
         facts, now = self.history.look(asked(request), locked=True)
@@ -103,11 +115,3 @@ class Rehearsal:
             yield from problems
         except RecoveryError as error:
             yield Problem("plan", scrubber.text(str(error)))
-
-
-def _refuse_unusable(credential: Credential) -> None:
-    if credential.method in SSH:
-        # Here and not above: paramiko takes 0.1 s to load.
-        from recovery.transports.ssh.login import refuse_unusable
-
-        refuse_unusable(credential)

@@ -108,7 +108,17 @@ class ConnectedMachines:
 
         with Link(_connect(access), become=access.credential.become) as link:
             who = account(link, deadline=access.deadline)
-            return f"as {who}; the machine runs {detect(link, deadline=access.deadline).name}"
+            found = f"as {who}; the machine runs {detect(link, deadline=access.deadline).name}"
+        return found + "".join(f"; {one}" for one in _beside(access))
+
+
+def _beside(access: Access) -> list[str]:
+    """What a login that worked here does not say of the engine's, and of next month's."""
+    from recovery.transports.ssh.login import AGENT_HINT, about_certificate
+
+    ssh = [one for one in access.credentials if not is_winrm(one.method)]
+    told = [text for text, _ in map(about_certificate, ssh) if text]
+    return told + [AGENT_HINT] * any(one.method == "ssh-agent" for one in ssh)
 
 
 def _connect(access: Access) -> Callable[[Deadline], Transport]:

@@ -17,7 +17,9 @@ from recovery.model import Credential, Hop, Target
 from recovery.transports.ssh.connection import DEFAULT_PORT, open_connection
 from recovery.transports.ssh.jump import Way, reach
 from recovery.transports.ssh.known_hosts import KnownHosts, fingerprint, host_name
-from recovery.transports.ssh.login import load_key
+from recovery.transports.ssh.login import AGENT_HINT, about_certificate, load_key
+
+CERTIFICATE = "user certificate"
 
 
 def examine_hops(
@@ -36,8 +38,8 @@ def examine_hops(
     if not hops:
         return []
     findings: list[DoctorFinding] = []
-    stops = [(hop.target.address or hop.target.machine, hop.target.port or DEFAULT_PORT) for hop in hops]
-    for hop, following in zip(hops, [*stops[1:], last], strict=False):
+    ports = [(hop.target.address or hop.target.machine, hop.target.port or DEFAULT_PORT) for hop in hops]
+    for hop, following in zip(hops, [*ports[1:], last], strict=False):
         found = _hop(way, hop, following, deadline, known_hosts)
         about = f"jump host {hop.target.machine}: "
         # A line for a file stays as it is.
@@ -45,7 +47,7 @@ def examine_hops(
             one if one.title == "authorized_keys" else replace(one, detail=about + one.detail)
             for one in found
         ]
-        if not all(finding.ok for finding in found):
+        if stops(found):
             break
     return findings
 
@@ -57,7 +59,7 @@ def _hop(
     here, trusted = examine_host_key(way, hop.target, deadline, known_hosts)
     findings = [DoctorFinding(True, "name", hop.target.found), *usable, *trusted]
     line = _jump_key(key, here, following) if key is not None else ""
-    if all(finding.ok for finding in findings):
+    if not stops(findings):
         try:
             way.add(hop, reach(hop.target, hop.credential, way, deadline, known_hosts))
             login = f"{hop.credential.account} with {hop.credential.method}"
@@ -81,10 +83,8 @@ def examine_key(credential: Credential) -> tuple[paramiko.PKey | None, list[Doct
     """The private key, and what was found of what the credential logs in with."""
     if credential.method == "ssh-agent":
         count = len(paramiko.Agent().get_keys())
-        remedy = (
-            "start one for this user and ssh-add the key, or store the key; an engine has no agent by itself"
-        )
-        detail = f"{count} keys in the agent of {caller()}"
+        remedy = "start one for this user and ssh-add the key, or store the key"
+        detail = f"{count} keys in the agent of {caller()}; {AGENT_HINT}"
         return None, [DoctorFinding(count > 0, "agent", detail, "" if count else remedy)]
     if credential.method != "ssh-key":
         return None, []
@@ -94,7 +94,23 @@ def examine_key(credential: Credential) -> tuple[paramiko.PKey | None, list[Doct
         return None, [DoctorFinding(False, "key", f"{error} (read as {caller()})")]
     file = credential.private_key_file
     shown = f"{file}, read as {caller()}" if file else "stored with the credential"
-    return key, [DoctorFinding(True, "key", f"{fingerprint(key.asbytes())}, {shown}")]
+    findings = [DoctorFinding(True, "key", f"{fingerprint(key.asbytes())}, {shown}")]
+    try:
+        told, fits = about_certificate(credential)
+    except RecoveryError as error:
+        return None, [*findings, DoctorFinding(False, "key", str(error))]
+    if told:
+        remedy = "" if fits else "sign the key anew; until then it counts alone, where authorized_keys has it"
+        findings.append(DoctorFinding(fits, CERTIFICATE, told, remedy))
+    return key, findings
+
+
+def stops(findings: Sequence[DoctorFinding]) -> bool:
+    """Whether one of ``findings`` keeps us from logging in.
+
+    A certificate whose time is over does not: the key alone may do.
+    """
+    return any(not finding.ok and finding.title != CERTIFICATE for finding in findings)
 
 
 def examine_host_key(

@@ -9,7 +9,7 @@ from functools import partial
 from imap4.deadline import Deadline
 from recovery.actions.service_proof import describe, find_dependents
 from recovery.errors import RecoveryError
-from recovery.machines.doctor_hops import authorized_keys, examine_hops, examine_host_key, examine_key
+from recovery.machines.doctor_hops import authorized_keys, examine_hops, examine_host_key, examine_key, stops
 from recovery.machines.interface import DoctorFinding
 from recovery.machines.turns import turn_finding
 from recovery.model import Credential, Hop, Target
@@ -73,13 +73,13 @@ def _examine(
     last_stop = target.address or target.machine, target.port or DEFAULT_PORT
     findings += examine_hops(way, hops, last_stop, deadline, known_hosts)
     key, usable = examine_key(credential)
-    if not all(finding.ok for finding in findings):
+    if stops(findings):
         return [*findings, *usable]
     here, trusted = examine_host_key(way, target, deadline, known_hosts)
     findings += [*usable, *trusted]
     line = authorized_keys(key, here) if key is not None else ""
     last = [DoctorFinding(True, "authorized_keys", line)] if line else []
-    if not all(finding.ok for finding in (*usable, *trusted)):
+    if stops((*usable, *trusted)):
         return [*findings, *last]
     try:
         transport = SshTransport.on(way, target, credential, deadline=deadline, known_hosts=known_hosts)

@@ -59,13 +59,13 @@ def examine(
     way = None
     if hops:
         # Here and not above: SSH is not needed without jump hosts.
-        from recovery.machines.doctor_hops import examine_hops
+        from recovery.machines.doctor_hops import examine_hops, stops
         from recovery.transports.ssh.jump import Way
 
         way = Way()
         last = f"{target.address or target.machine}", target.port or HTTPS_PORT
         findings += examine_hops(way, hops, last, deadline, known_hosts)
-        if not all(finding.ok for finding in findings):
+        if stops(findings):
             way.close()
             return findings
     try:

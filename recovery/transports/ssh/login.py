@@ -12,6 +12,7 @@ from imap4.deadline import Deadline
 from recovery.errors import ConnectFailed, DeadlineExceeded, LoginFailed, UsageError
 from recovery.model import Credential, Secret
 from recovery.transports.scrubbed import scrubber_for
+from recovery.transports.ssh.certificate import certificate_of, certified
 
 _KEY_TYPES: tuple[type[paramiko.PKey], ...] = (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey)
 
@@ -37,7 +38,7 @@ def log_in(connection: paramiko.Transport, credential: Credential, where: str, d
                 )
             more = connection.auth_password(account, credential.password.reveal())
         elif credential.method == "ssh-key":
-            more = connection.auth_publickey(account, load_key(credential))
+            more = _with_key(connection, account, credential)
         elif credential.method == "ssh-agent":
             more = _with_agent(connection, account, credential)
         else:
@@ -57,7 +58,9 @@ def log_in(connection: paramiko.Transport, credential: Credential, where: str, d
             # Somebody reboots it, and the next connection may find it up again, and who that was.
             raise ConnectFailed(f"{where}: account {account} is not let in now{said}", passing=True) from None
         if connection.is_active():
-            raise LoginFailed(_refused(where, account, credential) + said) from None
+            raise LoginFailed(
+                _refused(where, account, credential) + _certificate(credential) + said
+            ) from None
         text = f"{where}: the connection ended during the login of {account}{said}"
         # A server that says why will say it again.
         raise (LoginFailed(text) if said else ConnectFailed(text, passing=True)) from None
@@ -68,6 +71,40 @@ def log_in(connection: paramiko.Transport, credential: Credential, where: str, d
             f"{where}: account {account} needs {' and '.join(more)} after {credential.method}; "
             "a recovery can give only one proof"
         )
+
+
+def _with_key(connection: paramiko.Transport, account: str, credential: Credential) -> list[str]:
+    """Log in with the key's certificate, and else with the key alone, as ``ssh`` does."""
+    key = load_key(credential)
+    certificate = certificate_of(credential, key)
+    if certificate is not None and not certificate.problem():
+        try:
+            return connection.auth_publickey(account, certified(key, certificate))
+        except paramiko.BadAuthenticationType:
+            raise
+        except paramiko.AuthenticationException as error:
+            if "imeout" in str(error) or not connection.is_active():
+                raise
+        key = load_key(credential)
+    return connection.auth_publickey(account, key)
+
+
+def _certificate(credential: Credential) -> str:
+    """What there is to say of the certificate of a key that was refused."""
+    if credential.method != "ssh-key":
+        return ""
+    try:
+        certificate = certificate_of(credential, load_key(credential))
+    except LoginFailed as error:
+        return f"; {error}"
+    if certificate is None:
+        return ""
+    if problem := certificate.problem():
+        return f"; {problem}"
+    return (
+        f"; {certificate.told}, and was refused too: is its authority in the machine's TrustedUserCAKeys, "
+        "and the account among its principals"
+    )
 
 
 def _banner(connection: paramiko.Transport, credential: Credential) -> str:
@@ -118,15 +155,35 @@ def refuse_unusable(credential: Credential) -> None:
     """Pass where this host has what the credential logs in with; no machine is asked.
 
     Raises:
-        LoginFailed: the key cannot be opened, or no agent with keys is there.
+        LoginFailed: the key cannot be opened, its certificate is another key's, or no agent with keys is
+            there.
         UsageError: there is no key, or no password.
     """
     if credential.method == "ssh-key":
-        load_key(credential)
+        certificate_of(credential, load_key(credential))
     elif credential.method == "ssh-agent":
         _agent_keys(credential)
     elif credential.password is None:
         raise UsageError(f"credential {credential.name}: method ssh-password, but no password is stored")
+
+
+def about_certificate(credential: Credential) -> tuple[str, bool]:
+    """What the certificate of a key is for, and whether its time fits; "" where there is none.
+
+    Raises:
+        LoginFailed: it cannot be used, or its key cannot.
+    """
+    certificate = certificate_of(credential, load_key(credential)) if credential.method == "ssh-key" else None
+    if certificate is None:
+        return "", True
+    problem = certificate.problem()
+    return problem or certificate.told, not problem
+
+
+AGENT_HINT = (
+    "an engine's user has no agent unless one is set up for it: its unit needs SSH_AUTH_SOCK, and the agent "
+    "the key after each start of the host"
+)
 
 
 def load_key(credential: Credential) -> paramiko.PKey:
