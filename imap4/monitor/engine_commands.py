@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import pwd
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from imap4.monitor.engines.rendered_files import Rendered, RenderError, write
 from imap4.monitor.findings import told
 from imap4.monitor.model import Definition
 from imap4.monitor.records import folder
+from imap4.monitor.records.places import STORE
 from imap4.monitor.trouble import DONE, WRONG, Trouble
 
 
@@ -142,6 +144,6 @@ def doctor(options: argparse.Namespace) -> int:
         found = list(doctor_icinga2.examine(options.config, programs, monitors, defines=options.define))
     else:
         found = list(doctor_nagios.examine(options.engine, options.config, programs, monitors))
-    found += folder.examine(programs.records, monitors)
+    found += folder.examine(programs.records, monitors, STORE, time.time())
     print(told(found))
     return DONE if all(finding.ok for finding in found) else WRONG

@@ -45,6 +45,8 @@ class Outcome:
     removed: int = 0
     """Columnar files that were older than what is kept."""
     troubles: list[str] = field(default_factory=list)
+    ahead: dict[str, int] = field(default_factory=dict)
+    """Hosts whose clocks are ahead, by at least so many milliseconds."""
 
 
 def collect(
@@ -89,6 +91,7 @@ class _Collector:
         self.manifest = load(store)
         self.outcome = Outcome()
         self.fresh: set[str] = set()
+        self.came: dict[str, float] = {}
         self.database = connect(str(scratch))
         add_rules(self.database, rules)
         self.summary = Keeper(self.database, store, self.manifest, round(now * 1000))
@@ -140,7 +143,9 @@ class _Collector:
             ours = lines.NAME.fullmatch(path.name) and path.is_file() and not path.is_symlink()
             if ours and lines.ends(path.name) + lines.LATE <= self.now:
                 ready.mkdir(exist_ok=True)
-                path.rename(ready / f"{path.name}.{secrets.token_hex(8)}")
+                name = f"{path.name}.{secrets.token_hex(8)}"
+                self.came[name] = path.stat().st_ctime
+                path.rename(ready / name)
         return sorted(ready.iterdir()) if ready.is_dir() else []
 
     def _take(self, folder: Path, path: Path) -> None:
@@ -160,6 +165,8 @@ class _Collector:
         self._done_with(folder, path)
 
     def _write_hour(self, path: Path) -> None:
+        # When it came here, by our clock; what was written to it later than that was not.
+        came = self.came.get(path.name, path.stat().st_ctime)
         source = lines.mended(path, self.scratch)
         self.database.execute(f"create or replace temp table fields as from {lines.split_lines([source])}")
         good, broken = self._one(f"select count(*) filter (where {lines.GOOD}), count(*) from fields")
@@ -170,6 +177,7 @@ class _Collector:
             part = self.write(source_rows, f"{day}-{path.name[9:11]}", day)
             self.manifest.parts.append(part)
             self.fresh.add(part.name)
+            self._look_at_clocks(path.name[:11], round(came * 1000))
         if broken:
             hour = path.name[:11]
             self.manifest.broken[hour] = self.manifest.broken.get(hour, 0) + broken
@@ -177,6 +185,14 @@ class _Collector:
         self.outcome.files += 1
         self.outcome.rows += good
         self.outcome.broken += broken
+
+    def _look_at_clocks(self, hour: str, came: int) -> None:
+        """Note which hosts gave times that were not yet when their tests came."""
+        for recorder, last in self.database.execute(lines.newest("fields")).fetchall():
+            if last > came + lines.AHEAD:
+                noted = self.manifest.ahead.setdefault(hour, {})
+                noted[recorder or "?"] = max(last - came, noted.get(recorder or "?", 0))
+                self.outcome.ahead[recorder or "?"] = noted[recorder or "?"]
 
     def write(self, source: str, name: str, day: str, whole: bool = False) -> Part:
         """Write a columnar file that the manifest does not name yet."""
@@ -235,6 +251,9 @@ class _Collector:
         self.manifest.parts = [part for part in self.manifest.parts if part not in old]
         self.manifest.seen = {
             digest: at for digest, at in self.manifest.seen.items() if at > self.now - max(keep, 40 * DAY)
+        }
+        self.manifest.ahead = {
+            hour: each for hour, each in self.manifest.ahead.items() if lines.ends(hour) * 1000 > limit
         }
         self.outcome.removed = len(old)
         save(self.store, self.manifest)

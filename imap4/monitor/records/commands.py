@@ -79,6 +79,7 @@ def run(options: argparse.Namespace) -> int:
 def _collect(options: argparse.Namespace) -> int:
     from imap4.monitor.records.collect import collect
     from imap4.monitor.records.rules import rules_of
+    from imap4.monitor.reports.clocks import said
 
     folders = options.folders or [RECORDS]
     rules = rules_of(monitors_in(options.files, options.store))
@@ -86,6 +87,8 @@ def _collect(options: argparse.Namespace) -> int:
     assert done is not None
     for trouble in done.troubles:
         print(trouble)
+    for note in said(done.ahead):
+        print(note)
     parts = [f"{done.rows:,} tests out of {done.files} files"]
     parts += [f"{done.broken} broken lines"] * bool(done.broken)
     parts += [f"{done.again} files had been collected before"] * bool(done.again)
@@ -122,12 +125,19 @@ def _show(options: argparse.Namespace) -> int:
         first, last = min(p.first for p in manifest.parts), max(p.last for p in manifest.parts)
         print(f"from {_clock(first)} to {_clock(last)}")
     for hour, count in sorted(manifest.broken.items()):
-        print(f"{hour[:4]}-{hour[4:6]}-{hour[6:8]} {hour[9:]}:00 UTC: {count} lines could not be read")
+        print(f"{_hour(hour)}: {count} lines could not be read")
+    for hour, hosts in sorted(manifest.ahead.items()):
+        for name, by in hosts.items():
+            print(f"{_hour(hour)}: the clock of {name} was ahead by {by / 1000:.0f} s or more")
     for path in manifest.aside:
         print(f"put aside: {path}")
     for part in missing:
         print(f"damaged: {options.store / part.name}; records collect puts it aside")
     return 1 if missing else 0
+
+
+def _hour(name: str) -> str:
+    return f"{name[:4]}-{name[4:6]}-{name[6:8]} {name[9:]}:00 UTC"
 
 
 def _files(manifest: Manifest) -> str:

@@ -113,6 +113,16 @@ def split_lines(paths: Sequence[Path | str]) -> str:
     )
 
 
+AHEAD = 5000
+"""Milliseconds by which a test may seem to be later than its file: more, and a clock is wrong."""
+
+
+def newest(source: str) -> str:
+    """A query: each recorder in a table of fields, and its last test in milliseconds since the epoch."""
+    last = f"(max(try_cast({_field('time')} as DECIMAL(15,3))) * 1000)::BIGINT"
+    return f"select {_field('recorder')}, {last} from {source} where {GOOD} group by 1"
+
+
 def rows(source: str) -> str:
     """A query: the records in a table of fields, with the names and types of COLUMNS but for the rules."""
     wanted = [f"make_timestamp_ms((try_cast({_field('time')} as DECIMAL(15,3)) * 1000)::BIGINT) as moment"]

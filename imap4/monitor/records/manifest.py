@@ -53,6 +53,8 @@ class Manifest:
     """Files that were put aside since they have broken lines."""
     spells: dict[str, dict[str, int]] = field(default_factory=dict)
     """For each id, since when it passes or fails; see ``spells``."""
+    ahead: dict[str, dict[str, int]] = field(default_factory=dict)
+    """For each hour, the hosts whose tests came before the time that they give, and how many ms before."""
 
 
 def load(store: Path) -> Manifest:
@@ -68,6 +70,7 @@ def load(store: Path) -> Manifest:
             raise RecordsError(f"{path}: format {data['format']} is not known here: upgrade check_imap4")
         parts = [Part(**each) for each in data["parts"]]
         more = {name: data[name] for name in ("sources", "seen", "broken", "aside", "spells")}
+        more["ahead"] = data.get("ahead", {})
     except FileNotFoundError:
         return Manifest()
     except OSError as error:

@@ -6,6 +6,7 @@ Times are whole milliseconds since the epoch, ends are exclusive.
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -59,6 +60,15 @@ class Reader:
         self.first, self.last = first, last
         self._store = store
         self.broken: dict[str, int] = dict(self.manifest.broken)
+        # Hosts whose tests came before the times that they give, by milliseconds.
+        self.ahead: dict[str, int] = {}
+        for hour, hosts in manifest.ahead.items():
+            end = lines.ends(hour) * 1000
+            for name, by in hosts.items():
+                if (
+                    first < end and end - lines.HOUR * 1000 - by < last
+                ):  # from when they came to what they say
+                    self.ahead[name] = max(by, self.ahead.get(name, 0))
         self.raw = raw
         self.database = connect(str(scratch))
         add_rules(self.database, rules)
@@ -85,6 +95,10 @@ class Reader:
         row = bad.fetchone()
         if row and row[0]:
             self.broken["open"] = int(row[0])
+        now = round(time.time() * 1000)
+        for recorder, last in self.database.execute(lines.newest("fields")).fetchall():
+            if last > now + lines.AHEAD:
+                self.ahead[recorder or "?"] = max(last - now, self.ahead.get(recorder or "?", 0))
         columns = ", ".join(lines.COLUMNS)
         self._open = (
             f"select {columns}, null as part from"
@@ -183,6 +197,17 @@ class Reader:
             if times:
                 found[identity] = times
         return found
+
+    def flips(self, start: int, end: int, ids: Sequence[str]) -> list[tuple[str, str, bool, int, int]]:
+        """Tests that said otherwise than the same host's before: id, host, whether it passed, both times."""
+        if not ids:
+            return []
+        return self.database.execute(
+            "with s as (select id, coalesce(recorder, '?') as recorder, good, ms, lag(good) over w as was,"
+            f" lag(ms) over w as earlier from {self.tests} where id in {listed(ids)}"
+            f" and {_between(start, end)} window w as (partition by id, recorder order by ms))"
+            " select id, recorder, good, earlier, ms from s where good <> was"
+        ).fetchall()
 
     def curve(
         self, start: int, end: int, points: int, ids: Sequence[str]

@@ -55,7 +55,9 @@ def recorded(folder: Path, now: float) -> dict[str, str]:
     identity, target = FIELDS.index("id"), FIELDS.index("target")
     left = _LINES
     try:
-        paths = sorted((path for path in folder.iterdir() if NAME.fullmatch(path.name)), reverse=True)
+        # A pipe would hold whoever opens it.
+        ours = [path for path in folder.iterdir() if NAME.fullmatch(path.name) and path.is_file()]
+        paths = sorted(ours, reverse=True)
         for path in paths:
             if left <= 0 or path.stat().st_mtime < now - _RECENT:
                 break

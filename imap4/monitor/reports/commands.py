@@ -122,6 +122,7 @@ def repairs_of(options: argparse.Namespace) -> tuple[list[Repair], str]:
 
 def status(options: argparse.Namespace) -> int:
     """Print how every monitor is; the exit code says the worst."""
+    from imap4.monitor.reports.clocks import said
     from imap4.monitor.reports.counting.periods import zone_of
     from imap4.monitor.reports.screen import table
     from imap4.monitor.reports.status import in_order, look, worst
@@ -133,7 +134,7 @@ def status(options: argparse.Namespace) -> int:
     gc.disable()
     places = places_of(options)
     moment = now()
-    rows = look(places, moment)
+    rows, ahead = look(places, moment)
     if options.command == "status":
         rows = in_order(rows)
     if options.json:
@@ -143,6 +144,8 @@ def status(options: argparse.Namespace) -> int:
         print(table(rows, moment, width))
     else:
         raise RecordsError("no monitor: neither in a definition (-f FILE) nor in the records")
+    for note in said(ahead):
+        print(note, file=sys.stderr)
     return worst(rows)
 
 
@@ -152,6 +155,7 @@ def _watch(options: argparse.Namespace, zone: object) -> int:
 
     from rich.live import Live
 
+    from imap4.monitor.reports.clocks import said
     from imap4.monitor.reports.screen import live
     from imap4.monitor.reports.status import in_order, look, worst
 
@@ -161,9 +165,9 @@ def _watch(options: argparse.Namespace, zone: object) -> int:
         try:
             while True:
                 moment = now()
-                rows = in_order(look(places_of(options), moment))
+                rows, ahead = look(places_of(options), moment)
                 code = worst(rows)
-                page.update(live(rows, moment, zone), refresh=True)
+                page.update(live(in_order(rows), moment, zone, said(ahead)), refresh=True)
                 time.sleep(_EVERY)
         except KeyboardInterrupt:
             return code

@@ -14,6 +14,7 @@ from imap4.monitor.records.lines import ends
 from imap4.monitor.records.reading import Figures, Percentiles, Reader, ask
 from imap4.monitor.records.summary import FAR
 from imap4.monitor.reports.asking import DAY, Places, chosen
+from imap4.monitor.reports.clocks import Flip, disagreements, said
 from imap4.monitor.reports.counting.numbers import Shares, Spent, divide
 from imap4.monitor.reports.counting.outages import Notice, Outage, Repair, outages
 from imap4.monitor.reports.counting.periods import Period, at, hours
@@ -25,6 +26,9 @@ Curve = list[tuple[int, float, float, float]]
 
 POINTS = 480
 """Points of a plot, at most: one a pixel."""
+
+_COMPARED = 100
+"""Monitors, of those that several hosts test, by which their clocks are compared."""
 
 MOST_PLOTS = 50
 """Monitors that have plots and stories; the others are rows."""
@@ -148,6 +152,8 @@ class _Read:
     recorded: set[str]
     notices: list[Notice]
     days: list[tuple[date, tuple[int, int]]]
+    clocks: list[str]
+    """What is known of clocks that are wrong."""
 
 
 def make(places: Places, wish: Wish, sources: Sources, now: int) -> Report:
@@ -161,14 +167,18 @@ def make(places: Places, wish: Wish, sources: Sources, now: int) -> Report:
 
     def question(reader: Reader) -> _Read:
         changes = reader.changes(period.begin)
+        figures = reader.figures(period.begin, period.end)
+        twice = [identity for identity, each in figures.items() if each.recorders > 1][:_COMPARED]
+        flips = [Flip(*each) for each in reader.flips(period.begin, period.end, twice)]
         return _Read(
             changes,
-            reader.figures(period.begin, period.end),
+            figures,
             reader.percentiles(*period.before, "greeting"),
             reader.broken,
             set(reader.manifest.spells) | set(changes),
             [Notice(*each) for each in reader.notices()],
             period.days(),
+            said(reader.ahead, disagreements(flips)),
         )
 
     first = min(period.begin - FAR, period.before[0])
@@ -191,7 +201,7 @@ def make(places: Places, wish: Wish, sources: Sources, now: int) -> Report:
         made=now,
         subjects=tuple(_with_curves(subjects, places, wish, now) if wish.curves else subjects),
         broken=_broken(read.broken, period),
-        notes=_notes(wish, sources, subjects),
+        notes=(*_notes(wish, sources, subjects), *read.clocks),
     )
 
 

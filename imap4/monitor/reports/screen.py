@@ -60,12 +60,13 @@ def table(rows: Sequence[Row], now: int, width: int) -> str:
     return "\n".join(lines)
 
 
-def live(rows: Sequence[Row], now: int, zone: tzinfo) -> RenderableType:
-    """The rows for rich."""
+def live(rows: Sequence[Row], now: int, zone: tzinfo, notes: Sequence[str] = ()) -> RenderableType:
+    """The rows for rich, and notes below them."""
     from rich.table import Table
     from rich.text import Text
 
     made = Table(title=f"{len(rows)} monitors, {clock(now, zone)}", expand=True)
+    made.caption = Text("\n".join(notes)) if notes else None
     for number, head in enumerate(HEADS):
         side: Literal["left", "right"] = "right" if number > 2 else "left"
         made.add_column(head, justify=side, no_wrap=number != 2, ratio=1 if number == 2 else None)

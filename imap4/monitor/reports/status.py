@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from imap4.monitor.model import Monitor
 from imap4.monitor.records import summary
@@ -65,20 +65,29 @@ class Row:
         }
 
 
-def look(places: Places, now: int) -> list[Row]:
-    """Every monitor, in the order of the definitions.
+class Seen(NamedTuple):
+    """A look at all monitors."""
+
+    rows: list[Row]
+    """In the order of the definitions."""
+    ahead: dict[str, int]
+    """Hosts whose clocks are ahead, by at least so many milliseconds: their last tests are not seen yet."""
+
+
+def look(places: Places, now: int) -> Seen:
+    """Every monitor.
 
     Raises:
         RecordsError: nothing can be read.
     """
     defined = {monitor.id: monitor for monitor in places.monitors}
 
-    def question(reader: Reader) -> tuple[Timelines, dict[str, dict[str, int]]]:
-        return _timelines(reader, places.store, defined, now), reader.manifest.spells
+    def question(reader: Reader) -> tuple[Timelines, dict[str, dict[str, int]], dict[str, int]]:
+        return _timelines(reader, places.store, defined, now), reader.manifest.spells, reader.ahead
 
-    timelines, spells = ask(places.folders, places.store, places.rules, (now - FAR, now), question)
+    timelines, spells, ahead = ask(places.folders, places.store, places.rules, (now - FAR, now), question)
     monitors = places.all({*timelines, *spells})
-    return [_row(each, timelines.get(each.id), spells.get(each.id), now) for each in monitors]
+    return Seen([_row(each, timelines.get(each.id), spells.get(each.id), now) for each in monitors], ahead)
 
 
 def _timelines(reader: Reader, store: Path, defined: Mapping[str, Monitor], now: int) -> Timelines:

@@ -15,7 +15,7 @@ from imap4.monitor.records import summary
 from imap4.monitor.records.collect import collect
 from imap4.monitor.records.manifest import load
 from imap4.monitor.reports.asking import Places
-from imap4.monitor.reports.status import Row, look
+from imap4.monitor.reports.status import Seen, look
 from imap4.monitor.states import Delays, Rules
 from tests.unit.imap4.monitor.records.writing import KEEP, NOON, line, series, write
 
@@ -74,7 +74,7 @@ STEPS = st.lists(
 )
 
 
-def by_everything(places: Places, now: int) -> list[Row]:
+def by_everything(places: Places, now: int) -> Seen:
     """The status without a summary."""
     path = places.store / "summary.json"
     if not path.exists():
@@ -129,14 +129,14 @@ def trusted(places: Places) -> bool:
 def test_the_summary_is_what_is_read(places: Places) -> None:
     """Told otherwise by it, the status is another: nothing else is looked at."""
     assert trusted(places)
-    (row,) = look(places, NOON * 1000)
+    (row,) = look(places, NOON * 1000).rows
     assert (row.state, row.since) == ("Lost", (NOON - 32 * 900 + 4 * 900) * 1000)
     known = summary.load(places.store, load(places.store), NOON * 1000)
     assert known is not None
     known["A"].changed = NOON
     summary.save(places.store, load(places.store), known, NOON * 1000)
-    assert look(places, NOON * 1000)[0].since == NOON
-    assert by_everything(places, NOON * 1000)[0].since == row.since
+    assert look(places, NOON * 1000).rows[0].since == NOON
+    assert by_everything(places, NOON * 1000).rows[0].since == row.since
 
 
 @pytest.mark.parametrize("how", ["cut", "spoiled", "other file", "no file", "older version", "set back"])
@@ -160,7 +160,7 @@ def test_a_summary_that_does_not_match_the_files_is_not_believed(places: Places,
     else:
         now -= 60_000
     assert summary.load(places.store, load(places.store), now) is None
-    assert [each.id for each in look(places, NOON * 1000)] == ["A"]
+    assert [each.id for each in look(places, NOON * 1000).rows] == ["A"]
     if how == "set back":
         return
     collect(places.folders, places.store, places.rules, keep=KEEP, now=NOON)
@@ -170,4 +170,4 @@ def test_a_summary_that_does_not_match_the_files_is_not_believed(places: Places,
 def test_tests_of_the_future_leave_no_summary(places: Places) -> None:
     collect(places.folders, places.store, places.rules, keep=KEEP, now=NOON - 2 * HOUR)
     assert not (places.store / "summary.json").exists()
-    assert look(places, (NOON - 2 * HOUR) * 1000)[0].last == (NOON - 2 * HOUR - 900) * 1000
+    assert look(places, (NOON - 2 * HOUR) * 1000).rows[0].last == (NOON - 2 * HOUR - 900) * 1000
