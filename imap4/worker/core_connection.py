@@ -196,7 +196,7 @@ class CoreConnection:
         job = core_messages.parse_job(noted.message)
         if job is None:
             self._journal.strike(noted.slot)
-        elif noted.attempts > _MAX_ATTEMPTS:
+        elif noted.attempts >= _MAX_ATTEMPTS:
             why = f"not tried again: {_MAX_ATTEMPTS} of imap4-worker's processes ended while they ran it"
             self._answer(self._generation, noted.slot, core_messages.refused(job, why))
         else:

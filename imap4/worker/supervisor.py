@@ -34,6 +34,10 @@ _BACKOFF_MAX = 10.0
 _STARVED = 4
 """How many times as long a worker may be silent that wants to run, but may not."""
 
+_LOOKS = 3
+"""Looks, one after another, at which a worker must stand still. Where the whole machine did, or we did, the
+first one says nothing: the worker has had no more time than we have."""
+
 _DYING = 3.0
 
 
@@ -57,6 +61,10 @@ class _Worker:
         self.start_at = 0.0
         self.early = 0
         self.starts = 0
+        self.doubts = 0
+        """Looks at which it stood still, since it last did not."""
+        self.doubted = 0.0
+        """When the last of them was."""
 
     def release(self, number: int) -> None:
         """Close a connection to the core on our side."""
@@ -159,8 +167,13 @@ class Supervisor:
 
     def _stalls(self, worker: _Worker) -> bool:
         """Whether a worker stands still, which is not the same as having to wait for the processor."""
-        silence = worker.pulse.silence
+        silence, now = worker.pulse.silence, time.monotonic()
         if silence <= self._settings.stall:
+            worker.doubts = 0
+            return False
+        if now - worker.doubted >= _LOOK:
+            worker.doubts, worker.doubted = worker.doubts + 1, now
+        if worker.doubts < _LOOKS:
             return False
         try:
             with open(f"/proc/{worker.pid}/stat") as file:
@@ -207,6 +220,7 @@ class Supervisor:
         worker.pidfd = os.pidfd_open(pid)
         worker.started = time.monotonic()
         worker.starts += 1
+        worker.doubts = 0
 
     def _become(self, worker: _Worker, control: socket.socket) -> None:
         """In the child: be the worker. Never returns."""

@@ -191,6 +191,43 @@ def test_job_that_ends_its_process_twice_is_run_as_a_program(worker: CoreWorker)
     assert second["outstd"].startswith(b"IMAP4 OK - ")
 
 
+def test_job_that_ends_five_processes_is_refused(worker: CoreWorker) -> None:
+    killed: list[float] = []
+
+    def script(peer: Peer) -> None:
+        # One that dies within its first second is not replaced at once.
+        time.sleep(1.2)
+        killed.append(time.monotonic())
+        for pid in children(worker.process.pid):
+            os.kill(pid, signal.SIGKILL)
+        peer.wait()
+
+    with ScriptedServer(script) as server, ScriptedServer(good) as other:
+        [answer] = worker.run(check(server), timeout=60)
+        [later] = worker.run(check(other))
+    told = b"not tried again: 5 of imap4-worker's processes ended while they ran it"
+    assert (answer.get("error_msg"), answer.get("outstd")) == (told, None)
+    assert len(killed) == 5
+    assert later["wait_status"] == b"0"
+
+
+def test_pause_of_the_whole_machine_ends_no_worker(tmp_path: Path) -> None:
+    with ScriptedServer(good) as server, start(tmp_path, "--stall", "1") as worker:
+        assert worker.run(check(server))[0]["wait_status"] == b"0"
+        supervisor, [pid] = worker.process.pid, children(worker.process.pid)
+        for _ in range(3):
+            try:
+                os.kill(supervisor, signal.SIGSTOP)
+                os.kill(pid, signal.SIGSTOP)
+                time.sleep(1.5)  # longer than a worker may stand still
+            finally:
+                # The supervisor has the first look.
+                os.kill(supervisor, signal.SIGCONT)
+                os.kill(pid, signal.SIGCONT)
+            assert worker.run(check(server))[0]["wait_status"] == b"0"
+            assert children(supervisor) == [pid]
+
+
 def test_frozen_worker_is_replaced_within_5_seconds(worker: CoreWorker) -> None:
     with ScriptedServer(good) as server:
         assert worker.run(check(server))[0]["wait_status"] == b"0"

@@ -237,3 +237,40 @@ def test_systemd_never_gives_up_starting_it(begin: Callable[..., Service]) -> No
     for times in range(6):  # systemd itself puts up with five starts in ten seconds
         service.machine.console('kill -KILL "$1"', str(service.main))
         wait_for(lambda: restarts() > times, PATIENCE, "a restart")  # noqa: B023 - called at once
+
+
+def test_programs_of_a_frozen_supervisor_end_with_it_and_are_answered(begin: Callable[..., Service]) -> None:
+    service = begin("WatchdogSec=3")
+    core = service.cores[0]
+    numbers = core.start(b"/bin/sh -c 'echo begun; exec sleep 60'", timeout=60)
+    wait_for(lambda: len(service.processes()) == 4, PATIENCE, "the program runs")
+    service.machine.console('kill -STOP "$1"', str(service.main))
+    [answer] = core.answers(numbers)
+    # systemd's watchdog sends SIGABRT to all: the workers answer before they end, the program just ends.
+    assert (answer["exited_ok"], answer["wait_status"], answer["outstd"]) == (b"1", b"6", b"begun\n")
+    service.take_two()
+    assert len(service.processes()) == 3
+    assert service.shown("NRestarts") == "1"
+
+
+def test_unit_goes_on_where_its_memory_is_used_up(begin: Callable[..., Service]) -> None:
+    service = begin("MemoryMax=150M", "MemorySwapMax=0")
+    assert service.shown("MemoryMax") == str(150 * 1024**2)
+    first, second = service.cores
+    main, gate = service.main, Gate()
+    with ScriptedServer(gate) as server:
+        numbers = first.start(check(server))
+        wait_for(lambda: server.connections == 1, PATIENCE, "the check is under way")
+        # The kernel ends this worker first, whatever it is that takes the memory.
+        service.machine.console('echo 1000 >"/proc/$1/oom_score_adj"', str(first.registered_pid))
+        [eater] = second.run(b"/bin/sh -c 'head -c 400m /dev/zero | tail'", timeout=30)
+        wait_for(lambda: server.connections == 2, PATIENCE, "its successor tests again")
+        gate.open.set()
+        [answer] = first.answers(numbers)
+        assert verdict(answer) == good_of(server)
+        assert verdict(second.run(check(server))[0]) == good_of(server)
+    assert eater["wait_status"] != b"0"
+    assert (service.shown("ActiveState"), service.shown("NRestarts")) == ("active", "0")
+    assert service.main == main
+    said = service.machine.console('journalctl -u "$1" -n 40 -o cat', UNIT)
+    assert f"worker {first.registered_pid} was ended by signal 9" in said
