@@ -9,6 +9,7 @@ is read from the records that the tests leave. The figures of one run can be com
 from __future__ import annotations
 
 import argparse
+import contextlib
 import itertools
 import json
 import os
@@ -25,7 +26,8 @@ from typing import NamedTuple
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.in_nagios import Server, cpu_of_session  # noqa: E402
+from benchmarks.in_nagios import Server  # noqa: E402
+from benchmarks.processes import HERTZ  # noqa: E402
 from imap4.monitor.engines.command_lines import Programs  # noqa: E402
 from imap4.monitor.engines.icinga2 import objects as icinga2  # noqa: E402
 from imap4.monitor.engines.nagios import objects as nagios  # noqa: E402
@@ -33,7 +35,7 @@ from imap4.monitor.engines.rendered_files import write  # noqa: E402
 from imap4.monitor.model import Contact, Definition, Monitor  # noqa: E402
 from imap4.monitor.states import Delays, Rules  # noqa: E402
 from tests.engines import icinga, nagios_core  # noqa: E402
-from tests.engines.nagios import Worker, wait_until  # noqa: E402
+from tests.engines.nagios import Worker  # noqa: E402
 
 _SEEN = 2
 """Tests of each monitor before it is measured: the first ones come from the engine's start."""
@@ -48,6 +50,8 @@ class Result(NamedTuple):
     """CPU milliseconds of one test, all that follows from it included."""
     core: float
     """Share of one core."""
+    parts: dict[str, float]
+    """The CPU milliseconds of each process that took part."""
     late: float
     """The longest that a test began off its delay, in seconds; the middle one is ``usual``."""
     usual: float
@@ -60,8 +64,16 @@ class Site(NamedTuple):
     """Whose sessions are counted."""
     records: Path
 
-    def cpu(self) -> float:
-        return sum(map(cpu_of_session, self.leaders))
+    def cpu(self) -> dict[str, float]:
+        """CPU seconds by process; what ended meanwhile is its parent's."""
+        found = {}
+        for path in Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError):
+                head, _, tail = path.read_text().rpartition(")")
+                fields = tail.split()
+                if int(fields[3]) in self.leaders:
+                    found[head.replace("(", "")] = sum(map(int, fields[11:15])) / HERTZ
+        return found
 
     def tests(self) -> dict[str, list[tuple[float, float]]]:
         """Begin and end of each test, by the monitor's id."""
@@ -145,23 +157,31 @@ def measure(mode: str, given: argparse.Namespace, worker: list[str] | None = Non
                 found = running.tests()
                 return len(found) == given.monitors and all(len(each) >= _SEEN for each in found.values())
 
-            wait_until(settled, 6 * given.delay + 60)
+            limit = time.monotonic() + 6 * given.delay + 60
+            while not settled():
+                assert time.monotonic() < limit, "not every monitor was tested twice"
+                time.sleep(1)
             before, start = running.cpu(), time.time()
             time.sleep(given.seconds)
-            used, end = running.cpu() - before, time.time()
+            after, end = running.cpu(), time.time()
             time.sleep(1)  # records are written twice a second
             tests = running.tests().values()
     finally:
         server.close()
         free.close()
+    took = {name: value - before.get(name, 0.0) for name, value in after.items()}
+    used = sum(took.values())
     count = sum(start <= done < end for each in tests for _, done in each)
     off = [
-        abs(after[0] - earlier[1] - given.delay)
+        abs(later[0] - earlier[1] - given.delay)
         for each in tests
-        for earlier, after in itertools.pairwise(each)
-        if start <= after[0] < end
+        for earlier, later in itertools.pairwise(each)
+        if start <= later[0] < end
     ]
-    return Result(mode, count, used / count * 1000, used / (end - start), max(off), statistics.median(off))
+    parts = {name: round(value / count * 1000, 3) for name, value in took.items() if value}
+    return Result(
+        mode, count, used / count * 1000, used / (end - start), parts, max(off), statistics.median(off)
+    )
 
 
 def main() -> None:
@@ -196,6 +216,7 @@ def main() -> None:
             f"{result.usual:6.2f} s",
             flush=True,
         )
+        print("  of which " + ", ".join(f"{name} {value:.2f}" for name, value in result.parts.items()))
     if given.json:
         Path(given.json).write_text(json.dumps(results, indent=2) + "\n")
 

@@ -59,7 +59,7 @@ class Pace:
             return as_program
         if words is None or words[:2] != [word, b"pace"] or not self._program.is_ours(word):
             return as_program
-        request = pace_program.read([os.fsdecode(each) for each in words[2:]])
+        request = pace_program.read(os.fsdecode(b"\0".join(words[2:])).split("\0"))
         return as_program if request is None else Plan(word, doing=self._pacing(request))
 
     def _pacing(self, request: pace_program.Request) -> Doing:

@@ -251,26 +251,3 @@ def test_programs_of_a_frozen_supervisor_end_with_it_and_are_answered(begin: Cal
     service.take_two()
     assert len(service.processes()) == 3
     assert service.shown("NRestarts") == "1"
-
-
-def test_unit_goes_on_where_its_memory_is_used_up(begin: Callable[..., Service]) -> None:
-    service = begin("MemoryMax=150M", "MemorySwapMax=0")
-    assert service.shown("MemoryMax") == str(150 * 1024**2)
-    first, second = service.cores
-    main, gate = service.main, Gate()
-    with ScriptedServer(gate) as server:
-        numbers = first.start(check(server))
-        wait_for(lambda: server.connections == 1, PATIENCE, "the check is under way")
-        # The kernel ends this worker first, whatever it is that takes the memory.
-        service.machine.console('echo 1000 >"/proc/$1/oom_score_adj"', str(first.registered_pid))
-        [eater] = second.run(b"/bin/sh -c 'head -c 400m /dev/zero | tail'", timeout=30)
-        wait_for(lambda: server.connections == 2, PATIENCE, "its successor tests again")
-        gate.open.set()
-        [answer] = first.answers(numbers)
-        assert verdict(answer) == good_of(server)
-        assert verdict(second.run(check(server))[0]) == good_of(server)
-    assert eater["wait_status"] != b"0"
-    assert (service.shown("ActiveState"), service.shown("NRestarts")) == ("active", "0")
-    assert service.main == main
-    said = service.machine.console('journalctl -u "$1" -n 40 -o cat', UNIT)
-    assert f"worker {first.registered_pid} was ended by signal 9" in said
