@@ -28,7 +28,7 @@ PRIVATE = "usr/share/check-imap4"
 ENVIRONMENT = "usr/lib/check-imap4"
 """The bundle's environment."""
 PROGRAMS = {
-    "imap4-monitor": "imap4.monitor.cli:main",
+    "imap4-monitor": "imap4.monitor.program:run",
     "imap4-worker": "imap4.worker.cli:run",
     "imap4-recovery": "recovery.cli:main",
 }

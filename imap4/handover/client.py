@@ -19,6 +19,9 @@ SOCKET = "/run/imap4-worker/check.sock"
 VARIABLE = b"IMAP4_WORKER"
 """The environment variable that names another socket; what does not begin with ``/`` means none at all."""
 
+NOTHING = "-"
+"""What is said of a file that cannot be looked at."""
+
 _SILENCE = 2.0
 """Seconds without a sign of life, at most, after which the worker is given up."""
 _LATE = 1.0
@@ -100,7 +103,7 @@ def surroundings() -> str:
 
 def files(arguments: list[str]) -> str:
     """The files that arguments may name, as they are to be seen from here: one for each that has a ``/``."""
-    return " ".join([identity(path_in(each)) or "-" for each in arguments if "/" in each])
+    return " ".join([identity(path_in(each)) or NOTHING for each in arguments if "/" in each])
 
 
 def path_in(argument: str) -> str:

@@ -14,13 +14,13 @@ from pathlib import Path
 from imap4.monitor.engines.nagios import pace_program
 from imap4.worker.jobs.command_line import split
 from imap4.worker.jobs.ours import PACKAGE, Ours, beside
-from imap4.worker.jobs.plans import Doing, Done, Handler, Plan
+from imap4.worker.jobs.plans import Doing, Done, Plan
 from imap4.worker.settings import HANDLED
 
 _MONITOR, _SILENCE = (name.encode() for name in HANDLED)
 
 
-def handlers(monitors: Iterable[str] = ()) -> Sequence[Handler]:
+def handlers(monitors: Iterable[str] = ()) -> tuple[Pace, Silence]:
     """All that there are, for the names of ``HANDLED``.
 
     Args:
@@ -61,6 +61,20 @@ class Pace:
             return as_program
         request = pace_program.read(os.fsdecode(b"\0".join(words[2:])).split("\0"))
         return as_program if request is None else Plan(word, doing=self._pacing(request))
+
+    def asked(self, arguments: Sequence[str]) -> tuple[Doing, list[str]] | None:
+        """What to do for a program that is this one, and the engine's files that it is about.
+
+        Args:
+            arguments: those after ``pace``.
+
+        Returns:
+            None where the program is to do it itself.
+        """
+        request = pace_program.read(arguments) if self._program.as_started else None
+        if request is None:
+            return None
+        return self._pacing(request), [path for path in (request.command_file, request.retention) if path]
 
     def _pacing(self, request: pace_program.Request) -> Doing:
         def pace(came: float, pause: Callable[[float], object]) -> Done:

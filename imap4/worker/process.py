@@ -60,9 +60,8 @@ def run(
     os.environb[VARIABLE] = b"off"
     hub = Hub()
     statistics = Statistics()
-    planner = Planner(
-        settings.plugins, settings.naemon, () if settings.checks_only else handlers(settings.monitors)
-    )
+    pace, silence = handlers(settings.monitors)
+    planner = Planner(settings.plugins, settings.naemon, () if settings.checks_only else (pace, silence))
     dispatcher = Dispatcher(hub, planner, limits, statistics, settings.naemon)
     tell = _Control(control).tell
     cores = [
@@ -70,7 +69,7 @@ def run(
         for number in range(len(settings.names))
     ]
     hub.each_round.append(pulse.beat)
-    server = Server(hub, dispatcher, planner, listener) if listener is not None else None
+    server = Server(hub, dispatcher, planner, pace, listener) if listener is not None else None
     life = _Life(hub, cores, server, settings.grace)
     # A terminal's and the unit's; the supervisor passes on its own. Programs inherit that they are ignored,
     # so that the unit's stop lets them come to their end.

@@ -13,7 +13,7 @@ import socket
 import struct
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from greenlet import getcurrent
@@ -23,6 +23,7 @@ from imap4.check.options import Options
 from imap4.check.record import line
 from imap4.handover import client
 from imap4.worker import status
+from imap4.worker.handlers import Pace
 from imap4.worker.jobs.dispatcher import Dispatcher, Tested
 from imap4.worker.jobs.plans import Plan, Planner
 from imap4.worker.loop.hub import FOREVER, Hub, Task
@@ -36,6 +37,8 @@ _LARGEST = 256 * 1024
 """Bytes of a request."""
 _LATE = 1.0
 """Seconds after a check's maximum duration when it is given up; nobody waits for it any more."""
+_LONGEST_HANDLER = 10.0
+"""Seconds for an event handler; then nobody waits for it any more."""
 _LOOK_AGAIN = 0.5
 """Seconds for which our own surroundings are taken to be as they were."""
 _BACKLOG = 128
@@ -58,13 +61,39 @@ def listen(path: str) -> socket.socket:
     return status.listen(path, _BACKLOG)
 
 
+class _Theirs:
+    """What is told of the asker's side."""
+
+    def __init__(self, arguments: list[str], files: list[str], groups: list[int]) -> None:
+        self.groups = groups
+        self._files = dict(
+            zip([client.path_in(each) for each in arguments if "/" in each], files, strict=True)
+        )
+
+    def sees(self, path: str, ours: str, as_written: bool) -> bool:
+        """Whether a path leads the asker to our file.
+
+        Args:
+            ours: the file's identity.
+            as_written: whether what is written in it counts; a pipe is another one at every write, and
+                what is not there may be told as well as what is.
+        """
+        if not ours:
+            return not as_written and self._files.get(path) == client.NOTHING
+        fields = None if as_written else 2
+        return self._files.get(path, "").split(".")[:fields] == ours.split(".")[:fields]
+
+
 class Server:
     """One worker's. Everything happens in the hub and its tasks."""
 
-    def __init__(self, hub: Hub, dispatcher: Dispatcher, planner: Planner, listener: socket.socket) -> None:
+    def __init__(
+        self, hub: Hub, dispatcher: Dispatcher, planner: Planner, pace: Pace, listener: socket.socket
+    ) -> None:
         self._hub = hub
         self._dispatcher = dispatcher
         self._planner = planner
+        self._pace = pace
         self._listener = listener
         self._code = client.code()
         self._surroundings = ""
@@ -116,12 +145,15 @@ class Server:
         came = time.monotonic()
         request = _received(sock)
         kind, code, surroundings, files, *arguments = request.decode().split("\0")
-        here = code == self._code and surroundings == self._around() and self._planner.as_started
         answer = None
-        if here and kind == "check":
+        if code == self._code and surroundings == self._around():
             self._waiting[sock] = came
             self._give_signs()
-            answer = self._checked(arguments, files.split(), groups)
+            theirs = _Theirs(arguments, files.split(), groups)
+            if kind == "check" and self._planner.as_started:
+                answer = self._checked(arguments, theirs)
+            elif kind == "pace":
+                answer = self._paced(arguments, theirs)
         if answer is None:
             self._dispatcher.statistics.declined += 1
         if sock.send_now(answer or _DECLINED) == 0:
@@ -146,7 +178,33 @@ class Server:
                 sock.send_now(b"\0")
         self._signs = False
 
-    def _checked(self, arguments: list[str], files: list[str], groups: list[int]) -> bytes | None:
+    def _paced(self, arguments: list[str], theirs: _Theirs) -> bytes | None:
+        """The answer to an event handler; None where it is not to be done here."""
+        asked = self._pace.asked(arguments)
+        if asked is None:
+            return None
+        doing, named = asked
+        if not self._same(theirs, named, as_written=False):
+            return None
+        getcurrent().kill_at = time.monotonic() + _LONGEST_HANDLER
+        done = doing(time.time(), lambda seconds: self._hub.pause(time.monotonic() + seconds))
+        self._dispatcher.statistics.served += 1
+        return client.answered(done.code, time.time(), done.errors)
+
+    def _same(self, theirs: _Theirs, named: Sequence[str], as_written: bool = True) -> bool:
+        """Whether the files that are named are the same here, and as open to who asks as to us."""
+        if not named:
+            return True
+        if theirs.groups != sorted({*os.getgroups(), os.getegid()}):
+            return False
+        same: list[bool] = []
+
+        def compare() -> None:
+            same.append(all(theirs.sees(path, client.identity(path), as_written) for path in named))
+
+        return self._dispatcher.apart(compare) and same[0]
+
+    def _checked(self, arguments: list[str], theirs: _Theirs) -> bytes | None:
         """The answer to who wants a check; None where it is not to be run here."""
         plan = self._planner.plan_arguments(tuple(arguments))
         if plan.answer is not None:
@@ -154,19 +212,8 @@ class Server:
         options = plan.options
         if options is None:
             return None
-        named = list(_named_files(options))
-        if named:
-            paths = [client.path_in(each) for each in arguments if "/" in each]
-            theirs = dict(zip(paths, files, strict=True))
-            if sorted(groups) != sorted({*os.getgroups(), os.getegid()}):
-                return None
-            same: list[bool] = []
-
-            def compare() -> None:
-                same.append(all(theirs.get(path) == client.identity(path) for path in named))
-
-            if not (self._dispatcher.apart(compare) and same[0]):
-                return None
+        if not self._same(theirs, list(_named_files(options))):
+            return None
         task: Task = getcurrent()
         task.kill_at = time.monotonic() + options.timeout + _LATE
         tested = self._dispatcher.test(plan)

@@ -67,6 +67,10 @@ def _interpreter(script: str) -> str | None:
             found = re.match(rb"#!\s*(/\S+)", file.readline(512))
     except OSError:
         return None
+    if found and found[1] == b"/bin/sh":
+        # Ours are started by the shell, with the Python that lies beside them.
+        python = Path(script).resolve().parent / "python3"
+        return str(python) if os.path.lexists(python) else "/bin/sh"
     return os.fsdecode(found[1]) if found else None
 
 

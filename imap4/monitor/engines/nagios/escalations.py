@@ -22,8 +22,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
-from imap4.monitor.model import Contact, Monitor
+if TYPE_CHECKING:
+    from imap4.monitor.model import Contact, Monitor
 
 SILENCE = "imap4-silence"
 """The contact whose command is ``/bin/true``: an engine counts only what somebody gets."""
@@ -77,6 +79,8 @@ def wrap_at(monitor: Monitor) -> int:
 
 
 def _split(told: Iterable[Contact | str]) -> tuple[Members, Members]:
+    from imap4.monitor.model import Contact  # the pacing handler needs no definitions, and runs often
+
     people = tuple(told)
     groups = tuple(each.name for each in people if isinstance(each, Contact) and each.group)
     names = tuple(
