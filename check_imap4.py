@@ -130,8 +130,8 @@ def _ask(arguments: list[str]) -> Answer | None:
 
     path = client.place()
     duration = _duration(arguments) if path is not None else 0.0
-    # Of less than a second there would be too little left for a test of our own.
-    if path is None or not 1.0 <= duration <= 86_400.0:
+    # Of less than two seconds there would be too little left for a test of our own.
+    if path is None or not 2.0 <= duration <= 86_400.0:
         return None
     return client.ask(path, "check", arguments, duration)
 

@@ -28,7 +28,26 @@ from tests.machines.scripted import Peer, ScriptedServer  # noqa: E402 - the che
 
 BASE = "import nagiosplugin, socket"
 IMAPLIB = "import imaplib, sys; c = imaplib.IMAP4('127.0.0.1', int(sys.argv[1]), timeout=10); c.logout()"
-ALONE, HANDED = "check_imap4", "check_imap4, asking a worker"
+CHECK, PACE = "check_imap4", "imap4-monitor pace"
+ASKING = ", asking a worker"
+TEST = (
+    *("--host", "mail", "--service", "IMAP", "--up", "30", "--warn", "30", "--down", "60", "--lost", "30"),
+    *(
+        "--failures",
+        "3",
+        "--alerts",
+        "3",
+        "--duration",
+        "10",
+        "--wrap",
+        "0",
+        "--state=CRITICAL",
+        "--number=2",
+    ),
+    *("--notice=5", "--problem=7", "--downtime=0", "--host-downtime=0", "--host-state=UP"),
+    *("--host-state-type=HARD", "--count=7:2:0:2:1:4"),
+)
+"""What a core tells the pacing handler of a failing test."""
 C_PLUGIN = "/usr/lib/nagios/plugins/check_imap"
 
 
@@ -76,15 +95,17 @@ def serving(python: str) -> Iterator[tuple[str, list[int]]]:
             stop(process)
 
 
-def commands(python: str, port: int) -> dict[str, list[str]]:
+def commands(python: str, port: int, command_file: str) -> dict[str, list[str]]:
     """Name to command; the check and what it is compared with."""
     found = {
         "python3 -c pass": [python, "-c", "pass"],
         f"python3 -c '{BASE}'": [python, "-c", BASE],
         "imaplib script": [python, "-c", IMAPLIB, str(port)],
-        ALONE: [str(Path(python).with_name("check_imap4")), "-H", "127.0.0.1", "-p", str(port)],
+        CHECK: [str(Path(python).with_name("check_imap4")), "-H", "127.0.0.1", "-p", str(port)],
     }
-    found[HANDED] = found[ALONE]
+    monitor = str(Path(python).with_name("imap4-monitor"))
+    found[CHECK + ASKING] = found[CHECK]
+    found[PACE] = found[PACE + ASKING] = [monitor, "pace", "--command-file", command_file, *TEST]
     if shutil.which(C_PLUGIN):
         found["C check_imap"] = [C_PLUGIN, "-H", "127.0.0.1", "-p", str(port)]
     return found
@@ -94,19 +115,23 @@ def main(python: str, rounds: int) -> None:
     """Print one table; the ratio is to importing nagiosplugin and socket, of medians of CPU."""
     alone = {**os.environ, "IMAP4_WORKER": "off"}
     with ScriptedServer(serve) as server, serving(python) as (asked, workers):
-        todo = commands(python, server.port)
+        # The core's end of its command file; the pipe takes more than all that is sent here.
+        command_file = str(Path(asked).with_name("nagios.cmd"))
+        os.mkfifo(command_file)
+        reader = os.open(command_file, os.O_RDONLY | os.O_NONBLOCK)
+        todo = commands(python, server.port, command_file)
         shares: list[float] = []
         costs: dict[str, list[Cost]] = {name: [] for name in todo}
         for counted in range(-2, rounds):
             for name, command in todo.items():
-                if name == HANDED:
+                if name.endswith(ASKING):
                     before = sum(map(cpu_in_nanoseconds, workers))
                     cost = measure(command, {**alone, "IMAP4_WORKER": asked})
                     # It has answered, but not gone to sleep.
                     time.sleep(0.01)
                     used = sum(map(cpu_in_nanoseconds, workers)) - before
                     cost = cost._replace(cpu=cost.cpu + used)
-                    shares.append(used)
+                    shares += [used] * (name == CHECK + ASKING)
                 else:
                     cost = measure(command, alone)
                 if counted >= 0:  # the first rounds warm the caches
@@ -117,7 +142,8 @@ def main(python: str, rounds: int) -> None:
         cpu = statistics.median(cost.cpu for cost in found)
         wall = statistics.median(cost.wall for cost in found)
         print(f"{name:44}{cpu * 1000:9.1f}{wall * 1000:9.1f}{cpu / base:11.2f}")
-    print(f"of {HANDED!r}, the worker's: {statistics.median(shares) * 1000:.2f} ms")
+    os.close(reader)
+    print(f"of {CHECK + ASKING!r}, the worker's: {statistics.median(shares) * 1000:.2f} ms")
 
 
 if __name__ == "__main__":

@@ -2,10 +2,10 @@
 
 The protocol, over a Unix socket: a request is its length (4 bytes, the highest first) and fields that are
 divided by NUL: what is wanted, the sender's code, its surroundings, the files that its arguments name, and
-the arguments. While the worker is busy with it, it sends a NUL every tenth of a second. The answer is ``N``
-(not here: do it yourself), or ``D`` with six words (the exit code, when the verdict was known in seconds
-since the epoch, whether the output tells what goes wrong with the record, and the lengths of three texts),
-a line feed, and the texts: standard output, a folder, and a line that the asker is to record there.
+the arguments. While the worker is busy with it, it sends a NUL every half a second, or more often. The answer
+is ``N`` (not here: do it yourself), or ``D`` with six words (the exit code, when the verdict was known in
+seconds since the epoch, whether the output tells what goes wrong with the record, and the lengths of three
+texts), a line feed, and the texts: standard output, a folder, and a line that the asker is to record there.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ VARIABLE = b"IMAP4_WORKER"
 NOTHING = "-"
 """What is said of a file that cannot be looked at."""
 
-_SILENCE = 2.0
-"""Seconds without a sign of life, at most, after which the worker is given up."""
+_SILENCE = 1.0, 2.0
+"""Seconds without a sign of life after which the worker is given up: a quarter of the duration, between
+these."""
 _LATE = 1.0
 """Seconds after the maximum duration within which the worker has to answer."""
 _LARGEST = 1024 * 1024
@@ -133,7 +134,7 @@ def ask(path: str, kind: str, arguments: list[str], duration: float) -> Answer |
             return None
         request = "\0".join(fields).encode()
         end = time.monotonic() + duration + _LATE
-        patience = min(_SILENCE, duration / 4)
+        patience = max(_SILENCE[0], min(_SILENCE[1], duration / 4))
         sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
         try:
             sock.settimeout(patience)

@@ -30,7 +30,7 @@ from imap4.worker.loop.hub import FOREVER, Hub, Task
 from imap4.worker.loop.sockets import Socket
 
 _ALIVE = 0.1
-"""Seconds between two signs of life for who waits for an answer."""
+"""Seconds between two signs of life, at least, for who waits for an answer."""
 _PATIENCE = 2.0
 """Seconds that a program gets to say what it wants."""
 _LARGEST = 256 * 1024
@@ -100,7 +100,8 @@ class Server:
         self._looked = -FOREVER
         self._waiting: dict[Socket, float] = {}
         """Who waits for an answer, and since when."""
-        self._signs = False
+        self._sign_at = 0.0
+        hub.each_round.append(self._show_signs)
         hub.watch(listener.fileno(), self)
 
     @property
@@ -148,7 +149,6 @@ class Server:
         answer = None
         if code == self._code and surroundings == self._around():
             self._waiting[sock] = came
-            self._give_signs()
             theirs = _Theirs(arguments, files.split(), groups)
             if kind == "check" and self._planner.as_started:
                 answer = self._checked(arguments, theirs)
@@ -165,18 +165,16 @@ class Server:
             self._surroundings, self._looked = client.surroundings(), now
         return self._surroundings
 
-    def _give_signs(self) -> None:
-        if not self._signs:
-            self._signs = True
-            self._hub.spawn(self._show_signs)
-
     def _show_signs(self) -> None:
-        """The task: as long as somebody waits, tell all that wait that we live."""
-        while self._waiting:
-            self._hub.pause(time.monotonic() + _ALIVE)
-            for sock in list(self._waiting):
-                sock.send_now(b"\0")
-        self._signs = False
+        """Tell those who wait that we live; called once a round, which is twice a second at least."""
+        if not self._waiting:
+            return
+        now = time.monotonic()
+        if now >= self._sign_at:
+            self._sign_at = now + _ALIVE
+            for sock, since in self._waiting.items():
+                if now - since >= _ALIVE:
+                    sock.send_now(b"\0")
 
     def _paced(self, arguments: list[str], theirs: _Theirs) -> bytes | None:
         """The answer to an event handler; None where it is not to be done here."""
@@ -197,6 +195,9 @@ class Server:
             return True
         if theirs.groups != sorted({*os.getgroups(), os.getegid()}):
             return False
+        if not as_written:
+            # An engine's own, of which the pipe is about to be opened here anyway.
+            return all(theirs.sees(path, client.identity(path), as_written) for path in named)
         same: list[bool] = []
 
         def compare() -> None:

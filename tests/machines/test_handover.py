@@ -67,7 +67,7 @@ def silent(peer: Peer) -> None:
         (good, ("-w", "5", "-c", "9", "-4", "--source", "127.0.0.1")),
         (bye, ()),
         (bye, ("-v",)),
-        (silent, ("-vt1.1:warning",)),
+        (silent, ("-vt2:warning",)),
         (good, ("--all-addresses", "--expect", "ready")),
     ],
 )
@@ -179,7 +179,7 @@ class TestRunHere:
     def test_too_little_time_for_a_second_try(self, worker: Serving) -> None:
         with ScriptedServer(silent) as server:
             target = ("-H", "127.0.0.1", "-p", str(server.port))
-            for short in (("-t", "0.5"), ("-t0.5",), ("--timeout=.5",), ("-vt", "0.5"), ("-t", "0.01m")):
+            for short in (("-t", "0.5"), ("-t0.5",), ("--timeout=.5",), ("-vt", "0.5"), ("-t", "0.02m")):
                 assert self.alike(worker, *target, *short, asks=False).code in (2, 3)
 
     def test_another_installation(self, worker: Serving, server: ScriptedServer, tmp_path: Path) -> None:

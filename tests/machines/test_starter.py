@@ -125,6 +125,45 @@ class TestBroken:
         assert told == (3, f"{BROKEN}there is no python3\n")
 
 
+class TestMonitor:
+    """imap4-monitor is started alike."""
+
+    STARTER = ROOT / "scripts" / "imap4-monitor"
+    BROKEN = "imap4-monitor: the installation is broken: "
+
+    def told(self, program: Path) -> tuple[int, str]:
+        done = subprocess.run([program, "--version"], capture_output=True, text=True)
+        assert done.stdout == ""
+        return done.returncode, done.stderr
+
+    def test_link_and_foreign_variables_change_nothing(
+        self, poisoned: dict[str, str], tmp_path: Path
+    ) -> None:
+        (tmp_path / "link").symlink_to(Path(sys.executable).with_name("imap4-monitor"))
+        code, output = started(tmp_path / "link", "--version", env=poisoned)
+        assert (code, output.partition(" ")[0]) == (0, "imap4-monitor")
+
+    def test_what_cannot_be_started_is_one_line(self, tmp_path: Path) -> None:
+        shutil.copy(self.STARTER, tmp_path)
+        python = tmp_path / "python3"
+        python.symlink_to("/nowhere/python3.9")
+        where = f"{python} leads to /nowhere/python3.9, which is not there; was Python upgraded?"
+        assert self.told(tmp_path / "imap4-monitor") == (3, f"{self.BROKEN}{where}\n")
+        python.unlink()
+        python.symlink_to(os.path.realpath(sys.executable))
+        code, errors = self.told(tmp_path / "imap4-monitor")
+        assert (code, errors.count("\n")) == (3, 1)
+        assert errors.startswith(f"{self.BROKEN}ModuleNotFoundError: No module named 'imap4' (")
+
+    def test_old_python_is_one_line(self) -> None:
+        start = re.search(r"^start='\n(.*?)'$", self.STARTER.read_text(), re.DOTALL | re.MULTILINE)
+        assert start
+        older = f"import sys\nsys.version_info = (3, 9, 2)\n{start[1]}"
+        done = subprocess.run([sys.executable, "-I", "-c", older, "x"], capture_output=True, text=True)
+        told = f"{self.BROKEN}Python 3.11 or newer is needed, {sys.executable} is 3.9\n"
+        assert (done.returncode, done.stdout, done.stderr) == (3, "", told)
+
+
 def test_system_installation_uses_the_python_on_the_path(environment: Path, tmp_path: Path) -> None:
     """As with Debian's pip: the program in /usr/local/bin, Python in /usr/bin."""
     (tmp_path / "elsewhere").mkdir()
