@@ -6,6 +6,7 @@ Wrong use ends with 3, UNKNOWN, as the plugin guidelines have it: 2 would be CRI
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn
@@ -14,6 +15,9 @@ from imap4 import durations
 
 USAGE = 3
 """Exit code of wrong use."""
+_INDEX = "docs/README.md"
+_DOCUMENTS = ("imap4-monitor", "check-imap4-bundle")
+"""Packages that have the documents, in /usr/share/doc."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -27,6 +31,10 @@ class Parser(argparse.ArgumentParser):
         settings.setdefault("allow_abbrev", False)
         settings.setdefault("formatter_class", _Help)
         super().__init__(*args, **settings)  # type: ignore[arg-type]
+
+    def format_help(self) -> str:
+        """As argparse has it, and where the documents are."""
+        return f"{super().format_help()}\ndocumentation: {documents()}\n"
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong on standard error, and exit."""
@@ -52,6 +60,18 @@ class Parser(argparse.ArgumentParser):
             names = [str(choice) for choice in action.choices]
             told = f"{_shown(repr(value))} is none of {', '.join(names)}{meant(str(value), names)}"
             raise argparse.ArgumentError(action, told)
+
+
+def documents() -> str:
+    """Where the index of the documents is: in the checkout, the environment, or a package's folder."""
+    checkout = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    folders = [os.path.join(sys.prefix, "share/doc/check_imap4")]
+    folders += [f"/usr/share/doc/{name}" for name in _DOCUMENTS]
+    # Beside an installed package there may be anybody's docs.
+    if os.path.exists(os.path.join(checkout, "setup.cfg")):
+        folders.insert(0, checkout)
+    found = (path for folder in folders if os.path.exists(path := os.path.join(folder, _INDEX)))
+    return next(found, f"{_INDEX} of the source")
 
 
 class _Help(argparse.RawDescriptionHelpFormatter):

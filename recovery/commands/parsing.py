@@ -137,7 +137,7 @@ def add_machine(parser: argparse.ArgumentParser, limit: float, *, credential: bo
         type=_jumps,
         metavar="CREDENTIAL@HOST[:PORT]",
         help="an SSH host to go through, as ssh -J does; repeatable, or a comma list, the nearest first; "
-        "without CREDENTIAL it is --credential",
+        "without CREDENTIAL it is the machine's",
     )
     group.add_argument(
         "--known-hosts",

@@ -113,6 +113,9 @@ def test_the_blocks_lead_from_a_bare_machine_to_an_engine_that_is_set_up(bare: P
     assert "verified by /usr/sbin/nagios4\n" in ended.stdout
     assert "  recovery: the server answers again, and the contact was told OK\n" in ended.stdout
 
+    told = run(bare, "imap4-recovery pause --help").stdout.splitlines()[-1]
+    assert told == "documentation: /opt/check_imap4/share/doc/check_imap4/docs/README.md"
+
     ended = run(bare, pyz)
     assert ended.returncode == 0, ended.stdout[-2000:] + ended.stderr[-2000:]
     version = bare.run("/usr/lib/nagios/plugins/check_imap4", "--version")

@@ -47,3 +47,16 @@ def test_every_dependency_is_explained() -> None:
     }
     text = (ROOT / "CONTRIBUTING.md").read_text().partition("## Dependencies")[2]
     assert {name for name in names if not re.search(rf"\b{re.escape(name)}\b", text)} == set()
+
+
+def test_the_index_names_every_page() -> None:
+    text = (ROOT / "docs/README.md").read_text()
+    pages = {path.name for path in (ROOT / "docs").glob("*.md")} - {"README.md"}
+    assert {page for page in pages if f"({page})" not in text} == set()
+
+
+def test_the_links_within_the_questions_lead_somewhere() -> None:
+    text = (ROOT / "docs/questions.md").read_text()
+    headings = re.findall(r"^## (.*)$", text, re.MULTILINE)
+    anchors = {re.sub(r"[^a-z0-9 -]", "", each.lower()).replace(" ", "-") for each in headings}
+    assert set(re.findall(r"\]\(#([^)]+)\)", text)) == anchors

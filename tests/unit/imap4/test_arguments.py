@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import shlex
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from imap4.arguments import Parser, duration, leaves, show_examples, whole
+from imap4.arguments import Parser, documents, duration, leaves, show_examples, whole
 
 
 @pytest.fixture
@@ -135,3 +136,10 @@ def test_help_folds_what_is_one_line_and_keeps_what_is_several(capsys: pytest.Ca
     lines = made.format_help().splitlines()
     assert max(map(len, lines)) <= 80
     assert lines[lines.index("examples:") :][:7] == ["examples:", "  x one", "  x two", "", "a", "  b", ""]
+
+
+def test_every_help_says_where_the_documents_are(parser: Parser) -> None:
+    last = parser.format_help().splitlines()[-1]
+    assert last == f"documentation: {documents()}"
+    assert documents().endswith("/docs/README.md")
+    assert Path(documents()).is_file()
