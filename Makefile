@@ -7,7 +7,7 @@ export PYTHON
 # What the tests start. Each is run from a private configuration, never as a service.
 DEBIAN_PACKAGES := dovecot-imapd mailutils-imap4d dnsmasq-base iproute2 nftables openssl \
 	openssh-client sudo debootstrap systemd-container util-linux busybox zsh fish samba samba-common-bin \
-	nagios4-core nagios4-cgi icinga2-bin nagios-nrpe-server nagios-nrpe-plugin chromium \
+	nagios4-core nagios4-cgi icinga2-bin nagios-nrpe-server nagios-nrpe-plugin chromium poppler-utils \
 	icingaweb2-module-director icingacli postgresql php-pgsql groff-base man-db \
 	wine gcc-mingw-w64-x86-64
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import html
+import itertools
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -80,12 +82,12 @@ def page() -> Iterator[Path]:
         yield folder / "report.html"
 
 
-def shown(page: Path, width: int, *options: str) -> dict[str, Any]:
+def shown(page: Path, width: int, *options: str, asking: str = ASKING) -> dict[str, Any]:
     """What Chromium shows of the page at a width."""
     text = page.read_text()
     copy = text.replace('<meta http-equiv="Content-Security-Policy"', '<meta name="no-policy"')
     assert copy != text
-    page.with_name("copy.html").write_text(copy.replace("</body>", ASKING + "</body>"))
+    page.with_name("copy.html").write_text(copy.replace("</body>", asking + "</body>"))
     page.with_name("around.html").write_text(AROUND.format(width=width))
     with tempfile.TemporaryDirectory(prefix="imap4-chromium-") as profile:
         dom = web.browse(f"file://{page.with_name('around.html')}", Path(profile), "--dump-dom", *options)
@@ -138,3 +140,83 @@ def test_it_loads_nothing_and_has_no_script(page: Path) -> None:
     assert set(re.findall(r"url\([^)]*\)", text)) == {"url(#hatch)"}
     assert set(re.findall(r'(?:href|src)="([^"]*)"', text)) == {"#m1", "#m2"}
     assert "Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\"" in text
+
+
+def printed(page: Path, *options: str) -> list[str]:
+    """The text of each page, as Chromium prints the report."""
+    target = page.with_name("report.pdf")
+    with tempfile.TemporaryDirectory(prefix="imap4-chromium-") as profile:
+        web.browse(
+            f"file://{page}",
+            Path(profile),
+            "--no-pdf-header-footer",
+            f"--print-to-pdf={target}",
+            *options,
+        )
+    read = subprocess.run(
+        ["pdftotext", "-layout", str(target), "-"], capture_output=True, text=True, timeout=60
+    )
+    assert read.returncode == 0, read.stderr
+    return [" ".join(each.split()) for each in read.stdout.split("\f")[:-1]]
+
+
+@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="there is no pdftotext (poppler-utils)")
+def test_the_printed_pages_hold_every_column_and_step_and_none_is_empty(page: Path) -> None:
+    pages = printed(page)
+    assert len(pages) <= 3
+    assert all(len(each) > 200 for each in pages)
+    # The whole width of the table: its heads, in the order of the columns, and the last column's figure.
+    for head in ("Availability", "Error budget", "Coverage", "Outages", "Longest", "proven", "days left"):
+        assert head in pages[0]
+    assert re.search(r"98\.78 % .*? 35 min - 10\.0 10\.0 30 ", pages[0])
+    assert "Fine (2)" in pages[0]
+    text = " ".join(pages)
+    for step in (
+        "05 Oct 16:40:00 IMAP4 CRITICAL - mail:143 <script>alert(2)</script> & more [greeting.bye]",
+        "05 Oct 16:50:00 alert 1 due to admins",
+        "05 Oct 17:15:00 the test passes again",
+        "How it was counted",
+    ):
+        assert step in text
+
+
+COLOURS = """<script>addEventListener("load", () => {
+const of = (selector, name) => getComputedStyle(document.querySelector(selector))[name];
+const on = (selector) => [of(selector, "color"), of("body", "backgroundColor")];
+const cell = (kind) => [of(`.onday.${kind}`, "fill"), of(`rect.${kind}`, "fill")];
+parent.postMessage(JSON.stringify({
+  missed: on(".missed"), soft: on(".soft"), heads: on("th"), time: on("ol.story time"), text: on("h1"),
+  plot: [of("svg.plot text", "fill"), of("body", "backgroundColor")], good: cell("good"), bad: cell("bad"),
+}), "*"); });</script>"""
+
+
+def contrast(one: str, other: str) -> float:
+    """The contrast ratio of two colours, from 1 to 21 (WCAG 2.2, section "contrast ratio")."""
+
+    def light(colour: str) -> float:
+        parts = [int(each) / 255 for each in re.findall(r"\d+", colour)[:3]]
+        linear = [each / 12.92 if each <= 0.04045 else ((each + 0.055) / 1.055) ** 2.4 for each in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    brighter, darker = sorted((light(one), light(other)), reverse=True)
+    return (brighter + 0.05) / (darker + 0.05)
+
+
+@pytest.mark.parametrize("scheme", [1, 0], ids=["light", "dark"])
+def test_every_text_has_the_contrast_that_weak_eyes_need(page: Path, scheme: int) -> None:
+    found = shown(page, 1280, f"--blink-settings=preferredColorScheme={scheme}", asking=COLOURS)
+    ratios = {name: round(contrast(*pair), 2) for name, pair in found.items()}
+    assert {name: ratio for name, ratio in ratios.items() if ratio < 4.5} == {}
+
+
+def test_headings_are_in_their_order_and_every_picture_has_words(page: Path) -> None:
+    text = page.read_text()
+    levels = [int(each) for each in re.findall(r"<h([1-6])", text)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
+    for picture in re.findall(r"<svg\b.*?</svg>", text, re.DOTALL):
+        assert re.search(r'aria-hidden="true"', picture) or re.search(
+            r"<title[^>]*>[^<]{10,}</title>", picture
+        )
+    assert re.search(r'<html lang="en">', text)
