@@ -170,6 +170,58 @@ alerts = 3
     assert program("history", "list").stdout == ""
 
 
+@pytest.mark.parametrize(
+    ("allowed", "command", "code"),
+    [
+        ("/bin/echo a", '"/bin/echo", "a"', 0),
+        ("/bin/echo a", '"/bin/echo", "b"', 1),
+        ("/bin/echo a.CRITICAL", '"/bin/echo", "a.{state}"', 0),
+    ],
+    ids=["allowed", "another argument", "with a token"],
+)
+def test_a_rehearsal_asks_sudo_about_a_process(
+    machine: Machine, program: Program, tmp_path: Path, allowed: str, command: str, code: int
+) -> None:
+    (tmp_path / ".ssh").mkdir(mode=0o700)
+    line = machine.known_hosts_line().replace(machine.name, ADDRESS, 1)
+    (tmp_path / ".ssh" / "known_hosts").write_text(line)
+    added = program(
+        *("credentials", "add", "few", "--account", "limited", "--private-key-stdin", "--become"),
+        *("--machines", "127.0.0.0/8", "--actions", "external-process"),
+        stdin=(machine.folder / "key").read_text(),
+    )
+    assert added.returncode == 0
+    (tmp_path / "monitors.toml").write_text(
+        f"""
+[[monitor]]
+name = "Mail"
+address = "{ADDRESS}"
+port = {machine.imap_port}
+recovery.machine = "{ADDRESS}"
+recovery.port = {machine.ssh_port}
+recovery.credential = "few"
+[[monitor.recovery.action]]
+do = "external-process"
+command = [{command}]
+"""
+    )
+    words = allowed.replace(".", r"\.")
+    rule = f"limited ALL=(root) NOPASSWD: /usr/bin/timeout ^-k 2 [0-9]+ {words}$"
+    machine.console('printf "%s\\n" "$1" >/etc/sudoers.d/limited', rule)
+    try:
+        ran = program("rehearse", str(tmp_path / "monitors.toml"), "-v")
+    finally:
+        machine.console("rm /etc/sudoers.d/limited")
+    assert ran.returncode == code, ran
+    if code:
+        assert ran.stdout.startswith(
+            f"WARNING - rehearsal: 1 of 1 repairs would fail: external-process /bin/echo on {ADDRESS}: plan: "
+            "sudo on the machine said 'sudo: not allowed: "
+        ), ran
+        wanted = r"limited ALL=(root) NOPASSWD: /usr/bin/timeout ^-k 2 [0-9]+ /bin/echo b$"
+        assert wanted in ran.stdout
+
+
 def test_a_refused_machine_is_never_called(machine: Machine, program: Program) -> None:
     assert program("credentials", "set", "mail", "--machines", "192.0.2.0/24").returncode == 0
     ran = program("restart-service", *there(machine), "--service", "dovecot")

@@ -775,3 +775,20 @@ def test_a_disk_that_fills_in_the_middle_ends_no_repair_and_hides_no_end(
     out, _ = process.communicate(timeout=60)
     assert process.returncode == 0
     assert out.startswith(f"OK - {TITLE}: {DONE}; not all of it is in the history: cannot use the history")
+
+
+def test_a_text_with_a_bar_is_told_as_it_is_before_the_last_line(recovery: Recovery) -> None:
+    """The last line cannot have one, and a line for sudoers that was changed is another line."""
+    recovery.add_credential()
+    line = (
+        r"add to its sudoers (visudo): recovery ALL=(root) NOPASSWD: /usr/bin/timeout ^-k 2 [0-9]+ /x a\|b$"
+    )
+    ran = recovery(
+        *("external-process", "--machine", "mail1", "--credential", "mail", "--", "/x", "a|b"),
+        machines={"error": {"kind": "PrivilegeMissing", "text": line}},
+    )
+    shown = line.replace("|", "/")
+    assert ran.out.splitlines() == [
+        f"with its bars: {line}",
+        f"CRITICAL - external-process /x on mail1: {shown}",
+    ]
