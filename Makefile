@@ -44,7 +44,7 @@ unit: $(VENV)/.dev
 
 test: $(VENV)/.dev
 	@tools/debian-packages $(DEBIAN_PACKAGES)
-	$(BIN)/python -m pytest
+	IMAP4_TEST_ALL=1 $(BIN)/python -m pytest
 
 # Apart, because bare Debian roots are made and filled: the README's blocks as written, and the packages.
 test-packages: $(VENV)/.dev

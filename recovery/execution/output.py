@@ -58,8 +58,9 @@ def end(
     line = last_line(request.title, code, summary)
     if not request.output.json:
         if "|" in summary:
-            # What a person may copy, such as a line for sudoers: the last line has another sign there.
-            say(request.output, f"with its bars: {summary}")
+            # What a person may copy, such as a line for sudoers: the last line has another sign there. Not on
+            # standard output, where an engine could take what a machine said for performance data.
+            print(clean(f"with its bars: {summary}"), file=sys.stderr)
         print(line, flush=True)
         return code
     document: dict[str, Any] = {

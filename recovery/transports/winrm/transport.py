@@ -41,6 +41,10 @@ ANSWER_SECONDS = 20.0
 RECEIVE_SECONDS = 10
 """After so long without output the machine answers that there is none; that is a sign of life."""
 CLOSE_SECONDS = 3.0
+SHORTEST_IDLE, LONGEST_IDLE, IDLE_ROOM = 60.0, 180.0, 20.0
+"""Seconds after which the machine ends a shell that nobody uses: what is left of our time, and some room."""
+STARTING_SECONDS = 5.0
+"""Between the order and the start of PowerShell, on a machine that is busy."""
 SEND_BYTES = 64 * 1024
 """Of standard input in one message; in base64 and sealed it stays below the smallest envelope, 150 KiB."""
 
@@ -57,8 +61,8 @@ def _check_library(credential: Credential) -> None:
         )
 
 
-_LEFT_SHELLS: dict[Peer, list[str]] = {}
-"""Shells on a machine whose links were found dead while no script ran in them."""
+_LEFT_SHELLS: dict[Peer, list[tuple[str, float]]] = {}
+"""Shells on a machine whose links were found dead, and from when (time.monotonic) no script runs in them."""
 
 
 class WinRmTransport:
@@ -75,7 +79,8 @@ class WinRmTransport:
         names = credential.account, credential.name, credential.method
         self._peer = Peer(where, port, scheme, *names, scrubber_for(credential))
         self._broken: RecoveryError | None = None
-        self._running = False
+        self._runs_until = 0.0
+        """Until when a script may run in the shell whose end nobody was told; the machine ends it then."""
         self._cleanup = contextlib.ExitStack()
         tls = tls_context(target, credential, target.ca_file) if scheme == "https" else None
         self._wire = self._connect(target, port, tls, deadline, way)
@@ -90,9 +95,11 @@ class WinRmTransport:
                 f"{scheme}://{host}:{port}/wsman", credential, self._wire, target.spn
             )
             limit = deadline.share(CONNECT_SECONDS)
-            # A shell that nobody closes goes by itself; a machine takes 30 of them from one account.
+            # A shell that nobody closes goes by itself; a machine takes 30 of them from one account. A script
+            # that runs on after a lost link is idle to WinRM, and must be let come to its end.
+            idle = f"PT{round(max(SHORTEST_IDLE, min(LONGEST_IDLE, deadline.left + IDLE_ROOM)))}S"
             self._shell = self._ask_again(
-                "open a shell", limit, self._protocol.open_shell, codepage=65001, idle_timeout="PT180S"
+                "open a shell", limit, self._protocol.open_shell, codepage=65001, idle_timeout=idle
             )
             self._remove_left_shells()
         except BaseException:
@@ -101,9 +108,16 @@ class WinRmTransport:
             raise
 
     def _remove_left_shells(self) -> None:
-        """Delete the shells of links that were found dead: 30 of them, and nobody gets in any more."""
-        left = _LEFT_SHELLS.pop(self._peer, [])
-        for shell in left:
+        """Delete the shells of links that were found dead: 30 of them, and nobody gets in any more.
+
+        One in which a script may still run is left to it until the machine has ended that.
+        """
+        left, now = _LEFT_SHELLS.pop(self._peer, []), time.monotonic()
+        if later := [(shell, until) for shell, until in left if until > now]:
+            _LEFT_SHELLS[self._peer] = later
+        for shell, until in left:
+            if until > now:
+                continue
             with contextlib.suppress(RecoveryError, _NothingYet, WSManFaultError):
                 self._wire.deadline = Deadline(CLOSE_SECONDS)
                 # Not by way of _ask: a shell that is gone already is no sign of a broken link.
@@ -159,13 +173,15 @@ class WinRmTransport:
         began = time.monotonic()
         work = deadline.share(budget.answer)
         command = self._start(work)
-        self._running = True
+        # The bootstrap's own limit, from the start of its PowerShell, which is a little later than this.
+        self._runs_until = time.monotonic() + budget.whole + STARTING_SECONDS
         try:
             result = self._feed_and_read(command, lines, nonce, work)
         finally:
             self._end(command, deadline.share(budget.removal))
         # After a lost link the script may run on, and its shell is left to it.
-        self._running = result.ended is Ended.LINK_LOST
+        if result.ended is not Ended.LINK_LOST:
+            self._runs_until = 0.0
         return replace(result, seconds=time.monotonic() - began)
 
     def work_seconds(self, deadline: Deadline) -> float:
@@ -281,10 +297,11 @@ class WinRmTransport:
     def close(self) -> None:
         """End the link; never raises."""
         if self._broken is None:
+            self._remove_left_shells()
             with contextlib.suppress(RecoveryError, _NothingYet):
                 self._ask(Deadline(CLOSE_SECONDS), self._protocol.close_shell, self._shell)
-        elif not self._running:
-            _LEFT_SHELLS.setdefault(self._peer, []).append(self._shell)
+        else:
+            _LEFT_SHELLS.setdefault(self._peer, []).append((self._shell, self._runs_until))
         self._broken = self._broken or ConnectFailed(f"{self._peer.where}: the link was closed")
         with contextlib.suppress(Exception):
             self._protocol.transport.close_session()

@@ -17,7 +17,8 @@ import pytest
 from tests.machines.recovery.machine import ADDRESS, Machine, wait_for
 from tests.machines.recovery.test_command import EVENT, ROOT
 
-PATIENCE = 90
+PATIENCE = 150
+"""Seconds: longer than a restart may take, whose own last line says more than ours."""
 HOST = re.escape(os.uname().nodename)
 LIST = "cat /root/.imap4-recovery/turns-*"
 
@@ -77,7 +78,10 @@ class Host:
 
 
 def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
-    out, _ = process.communicate(timeout=PATIENCE)
+    try:
+        out, _ = process.communicate(timeout=PATIENCE)
+    except subprocess.TimeoutExpired as late:
+        raise AssertionError(f"still at work: {late.output!r}") from None
     return process.returncode, out.splitlines()[-1] if out else ""
 
 
@@ -215,7 +219,12 @@ def test_a_turn_ends_with_the_run_of_the_machine_and_what_was_begun_in_it_counts
     assert line.endswith("whose end is not known")
     assert boot_id(machine) == new
     # Another action is free to act in it.
-    assert second(*RESTART, *EVENT)[0] == 0
+    wait_for(
+        lambda: machine.console("systemctl is-system-running") in ("running", "degraded"),
+        PATIENCE,
+        "it is up",
+    )
+    assert second(*RESTART, *EVENT, "-v")[0] == 0
     (first.folder / "go").touch()
     assert ended(at_work)[0] == 0
 

@@ -16,6 +16,41 @@ from tests.machines.winrm.listeners import Site, make_site
 from tests.machines.winrm.windows import Windows, mail_server
 from tests.machines.winrm.wine_machine import WineMachine, wine_machine
 
+_RAN: set[str] = set()
+"""The lanes of which a test ran to its end, whatever it said."""
+
+
+def _lane(name: str) -> str | None:
+    """Whose a test is, by its file: the real PowerShell for ``linux`` or ``windows``."""
+    if "/test_wine_" in name:
+        return "windows"
+    return "linux" if "/test_linux_lane" in name else None
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.when == "call" and not report.skipped and (lane := _lane(report.nodeid)):
+        _RAN.add(lane)
+
+
+def idle_lanes() -> list[str]:
+    """The lanes that ran no test although there is a PowerShell for them; ``make test`` alone runs all."""
+    if "IMAP4_TEST_ALL" not in os.environ:
+        return []
+    return [kind for kind in ("linux", "windows") if kind not in _RAN and lanes.powershell(kind)]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if idle_lanes() and not session.config.option.collectonly:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for kind in idle_lanes():
+        terminalreporter.write_line(
+            f"FAILED: no test ran in the PowerShell for {kind}, which tools/find-powershell finds", red=True
+        )
+
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:

@@ -95,6 +95,8 @@ class Shells:
         self._program = program
         self.open: dict[str, Shell] = {}
         self.created = 0
+        self.idle_timeouts: list[str] = []
+        """What was asked for, shell by shell."""
         self.administrators: set[str] | None = None
         """Who may open a shell; None is everybody that can log on."""
         self.lock = threading.Lock()
@@ -136,6 +138,7 @@ class Shells:
             self.open[shell_id] = Shell(owner=user, codepage=request.options.get("WINRS_CODEPAGE", "437"))
             self.created += 1
         idle = request.body.findtext("rsp:Shell/rsp:IdleTimeOut", "PT7200.000S", soap.SPACES)
+        self.idle_timeouts.append(idle)
         return soap.created(request, shell_id, user, idle)
 
     def _shell(self, request: Request, user: str) -> Shell:

@@ -6,17 +6,20 @@ import contextlib
 import json
 import secrets
 import ssl
+import time
 
 import pytest
 
 from imap4.deadline import Deadline
 from recovery.errors import ConnectFailed, DeadlineExceeded, PrivilegeMissing
 from recovery.model import Ended, Target
+from recovery.transports.winrm import transport as winrm_transport
+from recovery.transports.winrm.budget import Budget
 from recovery.transports.winrm.session import make_protocol
 from recovery.transports.winrm.transport import WinRmTransport
 from recovery.transports.winrm.wire import Wire, tls_context
 from tests.machines.winrm import soap, trouble
-from tests.machines.winrm.links import SCRIPT, Echo, connected, credential, target
+from tests.machines.winrm.links import SCRIPT, Echo, connected, credential, link, target
 from tests.machines.winrm.listeners import Site
 
 NASTY = [
@@ -227,6 +230,37 @@ def test_shell_of_a_link_that_was_found_dead_is_deleted_over_the_next(site: Site
             assert transport.run(SCRIPT, deadline=Deadline(20)).ok
             assert len(endpoint.shells.open) == 1
         assert not endpoint.shells.open
+
+
+def test_shell_of_a_link_lost_in_a_script_is_deleted_when_that_must_have_ended(
+    site: Site, echo: Echo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the next link of the same process, at its begin or its end, and not before."""
+    monkeypatch.setattr(winrm_transport, "STARTING_SECONDS", 0.0)
+    with site.http(echo) as endpoint:
+        endpoint.troubles["Receive"] = trouble.reset
+        with connected(site, endpoint) as transport:
+            assert transport.run(SCRIPT, deadline=Deadline(5)).ended is Ended.LINK_LOST
+            limit = Deadline(Budget.of(5).whole + 0.1)
+        endpoint.troubles.clear()
+        (left,) = endpoint.shells.open
+        with connected(site, endpoint):
+            assert left in endpoint.shells.open
+            # The machine itself ends the script at this moment.
+            while not limit.expired:
+                assert left in endpoint.shells.open
+                time.sleep(0.05)
+        assert not endpoint.shells.open
+
+
+@pytest.mark.parametrize(("seconds", "idle"), [(5, "PT60S"), (100, "PT120S"), (600, "PT180S")])
+def test_a_shell_that_nobody_closes_ends_soon_after_our_time(
+    site: Site, echo: Echo, seconds: int, idle: str
+) -> None:
+    with site.http(echo) as endpoint:
+        with link(target(site, endpoint), credential(site), deadline=Deadline(seconds)):
+            pass
+        assert endpoint.shells.idle_timeouts == [idle]
 
 
 @pytest.mark.parametrize(
