@@ -92,10 +92,11 @@ docs: $(VENV)/.dev
 # Measured is what users have: installed, not editable, with the system's own Python.
 BENCH := build/bench-venv
 bench: $(VENV)/.dev
-	@tools/debian-packages monitoring-plugins-basic nagios4-core
+	@tools/debian-packages monitoring-plugins-basic nagios4-core icinga2-bin
 	@PYTHON=$(firstword $(wildcard /usr/bin/python3) $(PYTHON)) tools/make-venv $(BENCH) '.[worker]'
 	@tools/make-venv $(BENCH) --force-reinstall --no-deps .
 	$(BIN)/python benchmarks/check_process.py $(CURDIR)/$(BENCH)/bin/python
+	$(BIN)/python benchmarks/in_icinga.py --json build/in_icinga.json $(BENCH)/bin/check_imap4
 	$(BIN)/python benchmarks/in_nagios.py --json build/in_nagios.json $(BENCH)/bin/check_imap4
 	$(BIN)/python benchmarks/dead_targets.py --json build/dead_targets.json $(BENCH)/bin/check_imap4
 

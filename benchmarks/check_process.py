@@ -84,7 +84,9 @@ def serving(python: str) -> Iterator[tuple[str, list[int]]]:
     """A worker that serves: the socket, and its processes."""
     program = str(Path(python).with_name("imap4-worker"))
     with tempfile.TemporaryDirectory() as folder:
-        command = [program, "--socket", f"{folder}/status.sock", "--core", ""]
+        # What OpenSSL is told must be the same for who asks.
+        bare = ["/usr/bin/env", "-i", f"PATH={os.environ['PATH']}"]
+        command = [*bare, program, "--socket", f"{folder}/status.sock", "--core", ""]
         process = start(command, Path(folder, "log"))
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
         try:
@@ -113,7 +115,7 @@ def commands(python: str, port: int, command_file: str) -> dict[str, list[str]]:
 
 def main(python: str, rounds: int) -> None:
     """Print one table; the ratio is to importing nagiosplugin and socket, of medians of CPU."""
-    alone = {**os.environ, "IMAP4_WORKER": "off"}
+    alone = {"PATH": os.environ["PATH"], "IMAP4_WORKER": "off"}
     with ScriptedServer(serve) as server, serving(python) as (asked, workers):
         # The core's end of its command file; the pipe takes more than all that is sent here.
         command_file = str(Path(asked).with_name("nagios.cmd"))

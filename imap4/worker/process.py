@@ -32,6 +32,9 @@ _LAST_RECORDS = 2.0
 _OTHER_DESCRIPTORS = 300
 """Room for the resolver's, the core's and our own."""
 
+_DECLINING = 50
+"""Of them for programs that are told that there is no room."""
+
 
 def run(
     settings: Settings,
@@ -52,7 +55,7 @@ def run(
     Returns:
         The exit code.
     """
-    limits = raise_limits(settings.limits)
+    limits = raise_limits(settings.limits, 1 if listener is None else 2)
     # What the supervisor has made is never looked at again, so that its pages stay shared after the fork.
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)  # hardly anything here is a cycle
@@ -69,7 +72,9 @@ def run(
         for number in range(len(settings.names))
     ]
     hub.each_round.append(pulse.beat)
-    server = Server(hub, dispatcher, planner, pace, listener) if listener is not None else None
+    server = None
+    if listener is not None:
+        server = Server(hub, dispatcher, planner, pace, listener, limits.max_jobs + _DECLINING)
     life = _Life(hub, cores, server, settings.grace)
     # A terminal's and the unit's; the supervisor passes on its own. Programs inherit that they are ignored,
     # so that the unit's stop lets them come to their end.
@@ -153,12 +158,16 @@ def _figures(
     return figures
 
 
-def raise_limits(limits: Limits) -> Limits:
-    """See to it that every probe can have its descriptor; where that cannot be, take fewer jobs."""
+def raise_limits(limits: Limits, each: int = 1) -> Limits:
+    """See to it that every probe can have its descriptors; where that cannot be, take fewer jobs.
+
+    Args:
+        each: descriptors of a job: that of its probe, and of the program that waits for it.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = limits.max_jobs + _OTHER_DESCRIPTORS + 8 * limits.max_programs
+    wanted = each * limits.max_jobs + _OTHER_DESCRIPTORS + 8 * limits.max_programs
     if soft < wanted:
         soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    room = soft - _OTHER_DESCRIPTORS - 8 * limits.max_programs
+    room = (soft - _OTHER_DESCRIPTORS - 8 * limits.max_programs) // each
     return limits._replace(max_jobs=max(1, min(limits.max_jobs, room)))

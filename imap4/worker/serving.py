@@ -26,7 +26,7 @@ from imap4.worker import status
 from imap4.worker.handlers import Pace
 from imap4.worker.jobs.dispatcher import Dispatcher, Tested
 from imap4.worker.jobs.plans import Plan, Planner
-from imap4.worker.loop.hub import FOREVER, Hub, Task
+from imap4.worker.loop.hub import FOREVER, Hub, Killed, Task
 from imap4.worker.loop.sockets import Socket
 
 _ALIVE = 0.1
@@ -88,13 +88,25 @@ class Server:
     """One worker's. Everything happens in the hub and its tasks."""
 
     def __init__(
-        self, hub: Hub, dispatcher: Dispatcher, planner: Planner, pace: Pace, listener: socket.socket
+        self,
+        hub: Hub,
+        dispatcher: Dispatcher,
+        planner: Planner,
+        pace: Pace,
+        listener: socket.socket,
+        most: int,
     ) -> None:
+        """
+        Args:
+            most: connections at a time; there is a descriptor for each.
+        """
         self._hub = hub
         self._dispatcher = dispatcher
         self._planner = planner
         self._pace = pace
         self._listener = listener
+        self._most = most
+        self._open = 0
         self._code = client.code()
         self._surroundings = ""
         self._looked = -FOREVER
@@ -123,6 +135,10 @@ class Server:
                 asker, _ = self._listener.accept()
             except OSError:  # nobody any more; or out of descriptors, and they go on by themselves
                 return
+            if self._open >= self._most:
+                asker.close()
+                continue
+            self._open += 1
             descriptor = asker.detach()
             self._hub.spawn(functools.partial(self._serve, descriptor))
 
@@ -133,12 +149,13 @@ class Server:
             groups = _groups_of_peer(sock)
             if groups is not None:
                 self._answer(sock, groups)
-        except (OSError, ValueError):  # gone, or nothing that we understand: it knows what to do
+        except (Killed, OSError, ValueError):  # too late, gone, or not understood: it knows what to do
             pass
         except Exception as error:
             print(f"imap4-worker[{os.getpid()}]: serving: {error!r}", file=sys.stderr, flush=True)
         finally:
             self._waiting.pop(sock, None)
+            self._open -= 1
             sock.close()
 
     def _answer(self, sock: Socket, groups: list[int]) -> None:

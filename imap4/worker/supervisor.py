@@ -98,6 +98,7 @@ class Supervisor:
         self._status: socket.socket | None = None
         self._checks: socket.socket | None = None
         """Where programs hand their checks over: the workers take them."""
+        self._checks_at = 0
         self._signals, self._bell = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._stopping: float | None = None
 
@@ -268,6 +269,7 @@ class Supervisor:
             return
         try:
             self._checks = serving.listen(path)
+            self._checks_at = os.stat(path).st_ino
         except (OSError, UntrustedFolder) as error:
             why = getattr(error, "strerror", None) or error
             say(f"check_imap4 will not hand its checks over: {path}: {why}")
@@ -279,7 +281,9 @@ class Supervisor:
             self._checks.close()
             self._checks = None
             with contextlib.suppress(OSError):
-                os.unlink(self._settings.serve)
+                # Another supervisor's may be there by now.
+                if os.stat(self._settings.serve).st_ino == self._checks_at:
+                    os.unlink(self._settings.serve)
 
     def _answer(self) -> None:
         """Tell one that asks for the status."""
