@@ -28,14 +28,16 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.in_nagios import Server  # noqa: E402
 from benchmarks.processes import HERTZ  # noqa: E402
+from imap4.deadline import Deadline  # noqa: E402
 from imap4.monitor.engines.command_lines import Programs  # noqa: E402
 from imap4.monitor.engines.icinga2 import objects as icinga2  # noqa: E402
 from imap4.monitor.engines.nagios import objects as nagios  # noqa: E402
+from imap4.monitor.engines.nagios.command_file import Command, send  # noqa: E402
 from imap4.monitor.engines.rendered_files import write  # noqa: E402
 from imap4.monitor.model import Contact, Definition, Monitor  # noqa: E402
 from imap4.monitor.states import Delays, Rules  # noqa: E402
 from tests.engines import icinga, nagios_core  # noqa: E402
-from tests.engines.nagios import Worker  # noqa: E402
+from tests.engines.nagios import Worker, wait_until  # noqa: E402
 
 _SEEN = 2
 """Tests of each monitor before it is measured: the first ones come from the engine's start."""
@@ -105,6 +107,16 @@ def _definition(count: int, delay: int, port: int) -> Definition:
     return Definition("outage.toml", tuple(monitors))
 
 
+def _begin(engine: nagios_core.Nagios, definition: Definition) -> None:
+    """Let the first tests begin one after another, over one interval."""
+    start, count = time.time() + 3, len(definition.monitors)
+    told: list[Command] = [("START_EXECUTING_SVC_CHECKS",)]
+    for number, monitor in enumerate(definition.monitors):
+        moment = start + number * monitor.rules.delays.up / count
+        told.append(("SCHEDULE_FORCED_SVC_CHECK", "mail", monitor.service, int(moment)))
+    send(str(engine.command_file), told, Deadline(60))
+
+
 @contextmanager
 def site(engine: str, plugin: str, definition: Definition, worker: list[str] | None) -> Iterator[Site]:
     """An engine with these monitors; ``worker``: the options of one beside it."""
@@ -122,9 +134,9 @@ def site(engine: str, plugin: str, definition: Definition, worker: list[str] | N
         leaders = []
         if engine == "nagios":
             main = nagios_core.make(folder, 1)
-            # As Debian has it: spread over the interval, and a status file every ten seconds.
-            spread = main.read_text().replace("check_delay_method=n", "check_delay_method=s")
-            main.write_text(spread.replace("status_update_interval=1\n", "status_update_interval=10\n"))
+            # As Debian has it: a status file every ten seconds. Tests begin when they are told to.
+            text = main.read_text().replace("status_update_interval=1\n", "status_update_interval=10\n")
+            main.write_text(text.replace("execute_service_checks=1", "execute_service_checks=0"))
             nagios_core.contact(folder, "admins", "/usr/bin/mail admins")
             write(folder / "objects", nagios.render(definition, programs))
             running = nagios_core.Nagios(folder)
@@ -141,6 +153,10 @@ def site(engine: str, plugin: str, definition: Definition, worker: list[str] | N
         stack.callback(running.stop)
         running.start()
         leaders.append(running.pid)
+        if isinstance(running, nagios_core.Nagios):
+            names = 6 if worker == [] else 2 if worker else 0
+            wait_until(lambda: running.log().count("Registry request: name=imap4-worker-") == names)
+            _begin(running, definition)
         yield Site(leaders, folder / "records")
 
 
