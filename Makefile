@@ -11,7 +11,7 @@ DEBIAN_PACKAGES := dovecot-imapd mailutils-imap4d dnsmasq-base iproute2 nftables
 	icingaweb2-module-director icingacli postgresql php-pgsql groff-base man-db \
 	wine gcc-mingw-w64-x86-64
 
-.PHONY: demo demo-nagios demo-recovery unit test test-packages test-kerberos lint check-install pyz completion man deb bench bench-recovery bench-reports soak docs clean
+.PHONY: demo demo-nagios demo-recovery unit test test-packages test-kerberos lint check-install pyz completion man deb bench bench-outage bench-recovery bench-reports soak docs clean
 
 # The first stamp is what a user needs, the second adds what a developer needs.
 $(VENV)/.run: setup.cfg pyproject.toml
@@ -99,6 +99,15 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/in_icinga.py --json build/in_icinga.json $(BENCH)/bin/check_imap4
 	$(BIN)/python benchmarks/in_nagios.py --json build/in_nagios.json $(BENCH)/bin/check_imap4
 	$(BIN)/python benchmarks/dead_targets.py --json build/dead_targets.json $(BENCH)/bin/check_imap4
+	$(BIN)/python benchmarks/outage.py --monitors 100 --delay 10 --json build/outage.json $(BENCH)/bin/check_imap4
+
+# A mass outage: 2,000 monitors every minute in Nagios, and few in Icinga 2, which forks every check.
+bench-outage: $(VENV)/.dev
+	@tools/debian-packages nagios4-core icinga2-bin
+	@PYTHON=$(firstword $(wildcard /usr/bin/python3) $(PYTHON)) tools/make-venv $(BENCH) '.[worker]'
+	@tools/make-venv $(BENCH) --force-reinstall --no-deps .
+	$(BIN)/python benchmarks/outage.py $(BENCH)/bin/check_imap4
+	$(BIN)/python benchmarks/outage.py --engine icinga2 --monitors 100 --delay 20 $(BENCH)/bin/check_imap4
 
 soak: $(VENV)/.dev
 	@tools/debian-packages nagios4-core

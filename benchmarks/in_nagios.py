@@ -212,6 +212,8 @@ def main() -> None:
     parser.add_argument("--json", help="write the results to this file")
     parser.add_argument("--rate", type=int, help="measure the worker at this rate, and nothing else")
     given = parser.parse_args()
+    # What is stopped in the middle must end its engine too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     given.plugin = os.path.abspath(given.plugin)
     print(f"{'':15} {'wanted':>9} {'done':>10} {'CPU/1000':>8} {'Nagios':>8} {'p95 lat.':>8} {'busy':>6}")
     if given.rate:
