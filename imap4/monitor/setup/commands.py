@@ -198,22 +198,26 @@ def _compare(site: Site) -> int:
 
 
 def _reload(site: Site, made: Plan, pending: Sequence[steps.Step], options: argparse.Namespace) -> None:
+    """Let the engine read what is new; a new environment is there only after a restart."""
     changed = {str(each.path) for each in pending}
     if not pending or options.no_reload:
         return
-    unit, engine = site.engine.unit, {str(each.path) for each in made.engine}
-    if not site.systemd or not unit:
-        if changed & engine:
-            _say("restart the engine, so that it reads what is new")
+    restart = any(f"{site.engine.unit}.service.d" in each for each in changed)
+    if restart or changed & {str(each.path) for each in made.engine}:
+        _tell_engine(site.engine, "restart" if restart else "reload")
+
+
+def _tell_engine(engine: Engine, word: str) -> None:
+    """Restart or reload it, if systemd runs it; a person does otherwise."""
+    if not Path("/run/systemd/system").is_dir() or not engine.unit or engine.site:
+        _say("restart the engine, so that it reads what is new")
         return
     disk.run(("systemctl", "daemon-reload"))
-    if subprocess.run(("systemctl", "is-active", "--quiet", unit)).returncode != 0:
-        _say(f"the engine does not run; start it: systemctl enable --now {unit}")
+    if subprocess.run(("systemctl", "is-active", "--quiet", engine.unit)).returncode != 0:
+        _say(f"the engine does not run; start it: systemctl enable --now {engine.unit}")
         return
-    # A new environment is there only after a restart.
-    word = "restart" if any(f"{unit}.service.d" in each for each in changed) else "reload"
-    disk.run(("systemctl", word, unit))
-    _say(f"systemctl {word} {unit}")
+    disk.run(("systemctl", word, engine.unit))
+    _say(f"systemctl {word} {engine.unit}")
 
 
 def _tell(made: Plan) -> None:
@@ -264,11 +268,11 @@ def _remove(engine: Engine, noted: Journal, options: argparse.Namespace) -> int:
         stays = taken.take(entry)
         if stays:
             left.append(stays)
-    if Path("/run/systemd/system").is_dir():
-        disk.run(("systemctl", "daemon-reload"))
     for line in left:
         _say(f"left    {line}")
-    _say("removed; restart the engine, so that it forgets the monitors")
+    _say("removed")
+    if not options.no_reload:
+        _tell_engine(engine, "restart")
     return DONE
 
 

@@ -93,7 +93,7 @@ def test_nagios_is_set_up_proven_and_taken_back(new_root: NewRoot) -> None:
     root.shell("rm -rf /etc/imap4-monitor/mail.toml /var/lib/imap4-monitor/*/* /run/nagios4")
     gone = root.run("imap4-monitor", "setup", "--remove", "--yes")
     assert (gone.stderr, gone.returncode) == ("", 0)
-    assert gone.stdout.endswith("\nremoved; restart the engine, so that it forgets the monitors\n")
+    assert gone.stdout.endswith("\nremoved\nrestart the engine, so that it reads what is new\n")
     assert tree(root) == before
 
 
@@ -145,6 +145,44 @@ def test_icinga_without_its_api_says_how_to_get_comments(new_root: NewRoot) -> N
     assert (ended.stderr, ended.returncode) == ("", 0)
     assert "note    for comments of repairs: icinga2 api setup, then run this again\n" in ended.stdout
     assert root.run("test", "-e", "/etc/check_imap4/icinga-password").returncode == 1
+
+
+# What stands for systemd says nothing, notes what it was told, and makes the link that enabling makes.
+SYSTEMCTL = """\
+#!/bin/sh
+echo "$*" >> /root/told
+wants=/etc/systemd/system/timers.target.wants
+case $1 in
+enable) mkdir -p $wants; ln -s ../$3 $wants/$3 ;;
+disable) rm $wants/$3 ;;
+esac
+"""
+
+
+def test_systemd_is_told_what_is_new_and_what_is_gone(new_root: NewRoot) -> None:
+    root = new_root("nagios4")
+    root.shell("mkdir -p /run/systemd/system")
+    assert root.run("sh", "-c", "cat > /usr/local/sbin/systemctl; chmod 755 /usr/local/sbin/systemctl",
+                    stdin=SYSTEMCTL).returncode == 0  # fmt: skip
+
+    def told() -> list[str]:
+        lines = root.shell("cat /root/told; rm /root/told").splitlines()
+        return [line for line in lines if "imap4-collect" in line or "nagios4" in line or "daemon" in line]
+
+    ended = root.run("imap4-monitor", "setup", "--yes", "--no-rehearsal")
+    assert (ended.stderr, ended.returncode) == ("", 0)
+    assert ended.stdout.count("\nrun     systemctl enable --now imap4-collect.timer\n") == 1
+    enabled = ["enable --now imap4-collect.timer"]
+    assert told() == [*enabled, "daemon-reload", "is-active --quiet nagios4", "restart nagios4"]
+    root.shell(f"imap4-monitor new {FILE}; sed -i '/^\\[monitor.recovery\\]/,$d' {FILE}")
+    assert root.run("imap4-monitor", "setup", "--yes", "--no-rehearsal").returncode == 0
+    assert told() == ["daemon-reload", "is-active --quiet nagios4", "reload nagios4"]
+    assert root.run("imap4-monitor", "setup", "--yes", "--no-rehearsal").returncode == 0
+    assert root.run("test", "-e", "/root/told").returncode == 1
+    gone = root.run("imap4-monitor", "setup", "--remove", "--yes")
+    assert (gone.stderr, gone.returncode) == ("", 0)
+    disabled = ["disable --now imap4-collect.timer"]
+    assert told() == [*disabled, "daemon-reload", "is-active --quiet nagios4", "restart nagios4"]
 
 
 def test_what_the_verifier_refuses_is_taken_back(new_root: NewRoot) -> None:
