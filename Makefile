@@ -48,7 +48,7 @@ test: $(VENV)/.dev
 
 # Apart, because bare Debian roots are made and filled: the README's blocks as written, and the packages.
 test-packages: $(VENV)/.dev
-	@tools/debian-packages debootstrap util-linux
+	@tools/debian-packages debootstrap util-linux debhelper dpkg-dev lintian python3-venv rpm
 	$(BIN)/python -m pytest tests/packages
 
 # Apart, because its Python part is compiled: it needs a compiler and Kerberos' headers.

@@ -21,17 +21,24 @@ PACKAGES = {
     "duckdb": Package("reports"),
     "jinja2": Package("reports", "python3-jinja2"),
     "requests_credssp": Package("credssp"),
-    "kerberos": Package("kerberos"),
+    "kerberos": Package("kerberos", "python3-kerberos"),
 }
+
+
+_OF_DEBIAN = "/usr/share/check-imap4/"
+"""Where Debian's native packages of ours have their modules: pip is no remedy there."""
 
 
 def missing(name: str) -> str:
     """One line for a command that cannot go on without the package, and how to get it."""
     package = PACKAGES[name]
+    told = f"the package {name.replace('_', '-')} is missing"
+    if __file__.startswith(_OF_DEBIAN):
+        if package.debian:
+            return f"{told}: apt install {package.debian}"
+        return f"{told}, and Debian has none: see /usr/share/doc/imap4-monitor/README.Debian"
     debian = f", or apt install {package.debian}" if package.debian else ""
-    return (
-        f"the package {name.replace('_', '-')} is missing: pip install 'check_imap4[{package.extra}]'{debian}"
-    )
+    return f"{told}: pip install 'check_imap4[{package.extra}]'{debian}"
 
 
 def too_old(distribution: str, least: str) -> str | None:

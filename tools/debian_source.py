@@ -80,6 +80,10 @@ def _turn_into_bundle(debian: Path, environment: Path) -> None:
         path.unlink()
     for path in debian.glob("imap4-monitor.*"):
         path.rename(debian / path.name.replace("imap4-monitor", BUNDLE))
+    prerm = debian / f"{BUNDLE}.prerm"
+    # What the pair has of dh_python3, which knows no such environment.
+    clean = f"py3clean -p {BUNDLE}\n\n#DEBHELPER#"
+    prerm.write_text(prerm.read_text().replace("#DEBHELPER#", clean))
     for path in (ROOT / "packaging" / "bundle").iterdir():
         shutil.copy(path, debian)
     control = (debian / "control").read_text().replace("@PYTHON@", staging.system_python().name)

@@ -67,7 +67,7 @@ def native(folder: Path) -> None:
     _copy(ROOT / "check_imap4.py", check / PRIVATE)
     shutil.copytree(ROOT / "imap4", check / PRIVATE / "imap4", ignore=_left_out)
     write_commit(check / PRIVATE / "imap4" / "__init__.py", commit_of(ROOT))
-    _program(check / DEBIAN13.plugins / "check_imap4", starter())
+    _program(check / DEBIAN13.plugins / "check_imap4", starter("/usr/bin/python3", f"/{PRIVATE}"))
     for room in ROOMS:
         shutil.copytree(ROOT / "imap4" / room, monitor / PRIVATE / "imap4" / room, ignore=_NO_CODE)
     shutil.copytree(ROOT / "recovery", monitor / PRIVATE / "recovery", ignore=_NO_CODE)
@@ -88,8 +88,8 @@ def bundle(folder: Path, name: str = "check-imap4-bundle", layout: Layout | None
     layout = layout or _debian()
     top = folder / name
     _environment(top / ENVIRONMENT)
-    (top / layout.plugins).mkdir(parents=True)
-    (top / layout.plugins / "check_imap4").symlink_to(f"/{ENVIRONMENT}/bin/check_imap4")
+    _program(top / layout.plugins / "check_imap4", starter(f"/{ENVIRONMENT}/bin/python3"))
+    (top / ENVIRONMENT / "bin" / "check_imap4").symlink_to(f"/{layout.plugins}/check_imap4")
     (top / "usr/bin").mkdir(parents=True)
     for program in PROGRAMS:
         (top / "usr/bin" / program).symlink_to(f"/{ENVIRONMENT}/bin/{program}")
@@ -104,8 +104,11 @@ def _debian() -> Layout:
     return DEBIAN12 if int(number.partition(".")[0]) < 13 else DEBIAN13
 
 
-def starter() -> str:
-    """The native plugin's program: scripts/check_imap4 with the system's Python and a private folder."""
+def starter(python: str, modules: str = "") -> str:
+    """The plugin's program: scripts/check_imap4 with a Python and a folder of modules that need no search.
+
+    A search needs a PATH, which an engine's may be without.
+    """
     text = (ROOT / "scripts" / "check_imap4").read_text()
     head, rest = text.split("self=$0\n")
     trap = re.search(r"^# Where exec fails.*?(?=^python=)", rest, re.DOTALL | re.MULTILINE)
@@ -116,9 +119,9 @@ def starter() -> str:
     assert start
     first = "try:\n    try:\n        from check_imap4 import run\n"
     assert first in start[0]
-    python = start[0].replace(first, f'sys.path.insert(0, "/{PRIVATE}")\n{first}')
+    code = start[0].replace(first, f'sys.path.insert(0, "{modules}")\n{first}') if modules else start[0]
     return (
-        f"{head}{python}\npython=/usr/bin/python3\n"
+        f"{head}{code}\npython={python}\n"
         f'[ -x "$python" ] || unknown "there is no $python"\n{trap[0]}{run[1]}\neval "$failed"\n'
     )
 
@@ -152,8 +155,7 @@ def _make_movable(folder: Path, python: str) -> None:
     (folder / "pyvenv.cfg").write_text("home = /usr/bin\ninclude-system-site-packages = false\n")
     binaries = folder / "bin"
     for path in binaries.iterdir():
-        if path.name not in (*PROGRAMS, "check_imap4"):
-            path.unlink()
+        path.unlink()
     for name in ("python", "python3"):
         (binaries / name).symlink_to(python)
     for name, entry in PROGRAMS.items():
@@ -163,8 +165,6 @@ def _make_movable(folder: Path, python: str) -> None:
             f"#!/{ENVIRONMENT}/bin/python3 -I\nimport sys\n\nfrom {module} import {function}\n\n"
             f"sys.exit({function}())\n",
         )
-    shutil.copy(ROOT / "scripts" / "check_imap4", binaries / "check_imap4")
-    (binaries / "check_imap4").chmod(0o755)
     for left in ("include", "share", "lib64"):
         path = folder / left
         path.unlink() if path.is_symlink() else shutil.rmtree(path, ignore_errors=True)
@@ -219,6 +219,11 @@ def _unit(path: Path) -> str:
     text = text.replace("/usr/local/bin/", "/usr/bin/")
     program = re.search(r"^ExecStart=/usr/bin/(\S+)((?: [a-z]+)*)", text, re.MULTILINE)
     page = f"{program[1]}{program[2]}".strip().replace(" ", "-") if program else "imap4-monitor-report"
+    # All definitions are in one folder where the packages' programs look; a unit's command knows no patterns.
+    text = text.replace(
+        "ExecStart=/usr/bin/imap4-recovery rehearse --save /etc/check_imap4/monitors.toml",
+        "ExecStart=/bin/sh -c 'exec /usr/bin/imap4-recovery rehearse --save /etc/imap4-monitor/*.toml'",
+    )
     if path.suffix == ".service":
         text = re.sub(r"^Documentation=.*\n", "", text, flags=re.MULTILINE)
         text = re.sub(r"^(Description=.*\n)", rf"\1Documentation=man:{page}(1)\n", text, flags=re.MULTILINE)

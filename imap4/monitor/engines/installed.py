@@ -39,8 +39,13 @@ def beside(name: str, started: str | None = None) -> str:
     folders.append(Path(sys.executable).absolute().parent)
     wanted = [folder / name for folder in folders]
     if name == "check_imap4":
-        wanted += [Path(folder) / name for folder in PLUGIN_FOLDERS]
-    return str(next((path for path in wanted if os.path.isfile(path)), wanted[0]))
+        public = [Path(folder) / name for folder in PLUGIN_FOLDERS]
+        wanted += public
+    else:
+        public = []
+    found = next((path for path in wanted if os.path.isfile(path)), wanted[0])
+    # A package's link in the plugins' folder stays where it is when what it leads to moves.
+    return str(next((path for path in public if path.resolve() == found.resolve()), found))
 
 
 def trouble(path: str, user: pwd.struct_passwd | None = None) -> str | None:
