@@ -170,7 +170,7 @@ class CoreConnection:
         except BaseException:
             sock.close()
             raise
-        self._core = core
+        self._core = self._journal.core = core
         self._journal.clear()
         self._dispatcher.statistics.registered()
         self._tell(self._number, sock.fileno())
@@ -181,8 +181,9 @@ class CoreConnection:
         assert self._held is not None
         sock = self._socket = Socket.adopt(self._hub, self._held)
         self._held = None
-        self._core = _identity(self._settings.core)
         journal = self._journal
+        # The predecessor's: a core that made its socket anew since then has forgotten this connection.
+        self._core = journal.core
         left = journal.begin()
         data, new = journal.read_before()
         # Killed between noting what it saw and taking it from the socket: it is still there, and must not be

@@ -24,6 +24,9 @@ _HEAD = struct.Struct("=IIIIQ")
 Always written at once, after what it speaks of, so that it is true whenever the worker is killed."""
 
 _STATE = struct.Struct("=I")
+_CORE, _CORE_AT = struct.Struct("=QQq"), 32
+"""The identity of the socket that the connection was made at; all 0: none is noted."""
+
 _LENGTH = struct.Struct("I")
 _JOB = struct.Struct("IIdQ")  # length (0: free), how often it was begun, when it came, in which read
 
@@ -68,6 +71,16 @@ class Journal:
     @state.setter
     def state(self, value: int) -> None:
         _STATE.pack_into(self._memory, 0, value)
+
+    @property
+    def core(self) -> tuple[int, int, int] | None:
+        """Device, inode and time of the core's socket, in nanoseconds, when the connection was made."""
+        device, inode, changed = _CORE.unpack_from(self._memory, _CORE_AT)
+        return (device, inode, changed) if inode else None
+
+    @core.setter
+    def core(self, value: tuple[int, int, int] | None) -> None:
+        _CORE.pack_into(self._memory, _CORE_AT, *(value or (0, 0, 0)))
 
     def begin_read(self, unread: bytes, new: bytes) -> None:
         """Note what is about to be taken from the connection: ``new``, after ``unread`` of before."""

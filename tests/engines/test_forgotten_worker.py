@@ -4,6 +4,8 @@ since Debian has no Naemon. ``IMAP4_TEST_CORE`` lets ``test_nagios.py`` reload a
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -41,6 +43,26 @@ def test_a_worker_that_was_forgotten_registers_again_and_says_so(tmp_path: Path)
             assert (done.returncode, ", 2 of 2 registered\nlast job  20" in done.stdout) == (0, True)
             for core in (*forgetful, *cores):
                 core.close()
+
+
+def test_a_successor_knows_that_the_core_has_forgotten_its_predecessor(tmp_path: Path) -> None:
+    """The core reloads while a worker process is replaced: nobody has looked at the socket in between."""
+    path = tmp_path / "qh.sock"
+    with query_socket(str(path)) as before, Worker(tmp_path, path, "--workers", "1") as worker:
+        forgetful = Registered(before)
+        assert forgetful.run(b"/bin/echo one")[0]["outstd"] == b"one\n"
+        (pid,) = worker.pids()
+        os.kill(pid, signal.SIGSTOP)
+        path.unlink()
+        with query_socket(str(path)) as after:
+            os.kill(pid, signal.SIGKILL)
+            core = Registered(after)
+            assert core.run(b"/bin/echo two")[0]["outstd"] == b"two\n"
+            # The successor on the old connection, and then on a new one.
+            assert worker.registered() == 3, worker.log
+            assert "has made its socket anew" in worker.log
+            forgetful.close()
+            core.close()
 
 
 def test_a_socket_that_is_gone_for_a_while_is_no_reason_to_leave(tmp_path: Path) -> None:
