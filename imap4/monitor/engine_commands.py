@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 import pwd
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,8 +22,10 @@ from imap4.monitor.engines.nagios import main_file
 from imap4.monitor.engines.nagios import objects as nagios
 from imap4.monitor.engines.nagios.pace import changes_interval
 from imap4.monitor.engines.rendered_files import Rendered, RenderError, write
-from imap4.monitor.findings import told
-from imap4.monitor.model import Definition
+from imap4.monitor.engines.report import ReportError
+from imap4.monitor.engines.reporters import icinga_from
+from imap4.monitor.findings import Finding, told
+from imap4.monitor.model import Definition, Monitor
 from imap4.monitor.records import folder
 from imap4.monitor.records.places import STORE
 from imap4.monitor.trouble import DONE, WRONG, Trouble
@@ -142,8 +145,23 @@ def doctor(options: argparse.Namespace) -> int:
     programs = _site(options, main).programs
     if options.engine == facts.ICINGA2:
         found = list(doctor_icinga2.examine(options.config, programs, monitors, defines=options.define))
+        found += _running(monitors)
     else:
         found = list(doctor_nagios.examine(options.engine, options.config, programs, monitors))
     found += folder.examine(programs.records, monitors, STORE, time.time())
     print(told(found))
     return DONE if all(finding.ok for finding in found) else WRONG
+
+
+def _running(monitors: Sequence[Monitor]) -> list[Finding]:
+    """What a running Icinga 2 has, where the environment says how to ask it."""
+    try:
+        reporter = icinga_from(os.environ)
+    except ReportError as error:
+        return [Finding(False, "the running engine was not looked at", str(error), "correct IMAP4_ICINGA_*")]
+    if reporter is None:
+        return []
+    # TLS and HTTP, which the other engines do without.
+    from imap4.monitor.engines.icinga2 import running
+
+    return list(running.examine(reporter, monitors, time.time()))

@@ -14,7 +14,9 @@ import os
 import socket
 import ssl
 import threading
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -29,6 +31,10 @@ from imap4.secrets import SecretError, read_line
 CA_FILE = "/var/lib/icinga2/certs/ca.crt"
 PORT = 5665
 _LONGEST_ANSWER = 1 << 20
+_LONGEST_LIST = 1 << 26
+"""Bytes of a list of objects; a service is about 400."""
+_QUERY = {"X-HTTP-Method-Override": "GET"}
+"""A question with a body, as the manual has it."""
 
 
 def _password(path: str) -> str:
@@ -112,6 +118,42 @@ class IcingaReporter:
         body = {"type": "Service", "service": name, **result}
         self._act("process-check-result", body, name, deadline, kept)
 
+    def services(self, chosen: str, attributes: Sequence[str], deadline: Deadline) -> list[dict[str, Any]]:
+        """The attributes of the services that a filter chooses.
+
+        Raises:
+            ReportRefused: there is none that the user may see.
+            ReportError: Icinga did not answer.
+        """
+        where = f"Icinga's API at {self.host}:{self.port}, objects/services"
+        body = {"filter": chosen, "attrs": list(attributes)}
+        return [each.get("attrs", {}) for each in self._query("/v1/objects/services", body, where, deadline)]
+
+    def switches(self, deadline: Deadline) -> dict[str, Any]:
+        """What is on and off for all services, by the names of IcingaApplication's attributes.
+
+        Raises:
+            ReportError: Icinga did not answer, or does not tell this user.
+        """
+        where = f"Icinga's API at {self.host}:{self.port}, status"
+        (first, *_) = self._query("/v1/status/IcingaApplication", {}, where, deadline) or [{}]
+        found = first.get("status", {}).get("icingaapplication", {}).get("app", {})
+        return found if isinstance(found, dict) else {}
+
+    def _query(self, path: str, body: dict[str, Any], where: str, deadline: Deadline) -> list[dict[str, Any]]:
+        status, answer = self._post(path, body, where, deadline, None, _QUERY)
+        results = answer.get("results") if isinstance(answer, dict) else None
+        if status == 401:
+            raise ReportError(self._unknown(where))
+        if status in (403, 404) or results == []:
+            raise ReportRefused(f"{where}: {self.user} may not see it, or there is none")
+        if status != 200 or not isinstance(results, list):
+            raise ReportError(f"{where}: answered {status}: {cleaned(json.dumps(answer))[:200]}")
+        return [each for each in results if isinstance(each, dict)]
+
+    def _unknown(self, where: str) -> str:
+        return f"{where}: the user {self.user} and the password in {self.password_file} are refused"
+
     def _act(
         self,
         action: str,
@@ -126,9 +168,7 @@ class IcingaReporter:
         if status == 200 and results and all(int(each.get("code", 500)) == 200 for each in results):
             return
         if status == 401:
-            raise ReportError(
-                f"{where}: the user {self.user} and the password in {self.password_file} are refused"
-            )
+            raise ReportError(self._unknown(where))
         if status in (403, 404) or results == []:
             # Without the permission, Icinga finds nothing that the user may act on.
             raise ReportRefused(
@@ -141,13 +181,20 @@ class IcingaReporter:
         raise kind(f"{where}: answered {status} for {service}: {said}")
 
     def _post(
-        self, path: str, body: dict[str, Any], where: str, deadline: Deadline, kept: KeptConnection | None
+        self,
+        path: str,
+        body: dict[str, Any],
+        where: str,
+        deadline: Deadline,
+        kept: KeptConnection | None,
+        more: Mapping[str, str] = MappingProxyType({}),
     ) -> tuple[int, Any]:
         login = base64.b64encode(f"{self.user}:{_password(self.password_file)}".encode()).decode()
         headers = {
             "Accept": "application/json",
             "Content-Type": "application/json",
             "Authorization": f"Basic {login}",
+            **more,
         }
         used = kept.take() if kept else None
         connection = used or http.client.HTTPConnection(self.host, self.port)
@@ -163,7 +210,7 @@ class IcingaReporter:
             connection.sock.settimeout(max(0.001, deadline.left))
             connection.request("POST", path, json.dumps(body).encode(), headers)
             response = connection.getresponse()
-            found = response.status, json.loads(response.read(_LONGEST_ANSWER))
+            found = response.status, json.loads(response.read(_LONGEST_LIST if more else _LONGEST_ANSWER))
             if kept and not response.will_close and response.isclosed():
                 kept.connection = connection
             return found
@@ -178,7 +225,7 @@ class IcingaReporter:
             if watchdog:
                 watchdog.end()
         # Icinga closes connections that were idle for a while; that is no trouble.
-        return self._post(path, body, where, deadline, kept)
+        return self._post(path, body, where, deadline, kept, more)
 
     def _explained(self, error: Exception, where: str, deadline: Deadline) -> ReportError:
         if isinstance(error, ssl.SSLCertVerificationError):
