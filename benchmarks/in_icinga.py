@@ -75,7 +75,7 @@ def measure(options: argparse.Namespace, port: int, asked: str, workers: list[in
         node = icinga.Icinga(folder, {"IMAP4_WORKER": asked})
         node.start()
         try:
-            from tests.engines.acting import IcingaEyes
+            from tests.engines.icinga_eyes import IcingaEyes
 
             eyes = IcingaEyes(api, "eyes")
             # The first tests are spread over the interval, and Icinga has things to do of its own.

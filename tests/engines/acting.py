@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import re
-import ssl
 import time
-import urllib.parse
-import urllib.request
 from pathlib import Path
 from typing import Any
 
 from imap4.monitor.engines.nagios.command_file import Command
-from tests.engines import icinga, nagios_core
+from tests.engines import nagios_core
 
 
 def commands(what: str, host: str, service: str) -> list[Command]:
-    """The external commands that make it so; Nagios' and Icinga's are the same."""
+    """The external commands that make it so."""
     now = int(time.time())
     parent = host.replace("host", "parent")
     name = (host, service)
@@ -36,12 +31,14 @@ def commands(what: str, host: str, service: str) -> list[Command]:
         "inside the period": [("CHANGE_SVC_NOTIFICATION_TIMEPERIOD", *name, "imap4-always")],
         "handlers off": [("DISABLE_SVC_EVENT_HANDLER", *name)],
         "handlers on": [("ENABLE_SVC_EVENT_HANDLER", *name)],
+        "checks off": [("DISABLE_SVC_CHECK", *name)],
+        "checks on": [("ENABLE_SVC_CHECK", *name)],
     }
     return made[what]
 
 
 def is_so(what: str, seen: dict[str, Any]) -> bool:
-    """Whether the engine has it, by what ``of_nagios`` or ``of_icinga`` saw."""
+    """Whether the engine has it, by what ``of_nagios`` or ``IcingaEyes`` saw."""
     wanted: dict[str, tuple[str, bool]] = {
         "downtime": ("downtime", True),
         "downtime ends": ("downtime", False),
@@ -57,21 +54,31 @@ def is_so(what: str, seen: dict[str, Any]) -> bool:
         "inside the period": ("outside", False),
         "handlers off": ("handlers", False),
         "handlers on": ("handlers", True),
+        "checks off": ("checks", False),
+        "checks on": ("checks", True),
     }
     name, value = wanted[what]
     return bool(seen[name]) == value
 
 
-def of_nagios(engine: nagios_core.Nagios, host: str, service: str) -> dict[str, Any]:
-    """What the status file, at most a second old, says of a service."""
-    blocks: dict[tuple[str, str, str], dict[str, str]] = {}
+Blocks = dict[tuple[str, str, str], dict[str, str]]
+
+
+def status_of(engine: nagios_core.Nagios) -> Blocks:
+    """The status file, at most a second old: values by kind, host and service."""
     try:
         text = (engine.folder / "status.dat").read_text(errors="replace")
     except FileNotFoundError:
         text = ""
+    blocks = {}
     for kind, body in re.findall(r"^(\w+) \{\n(.*?)^\t\}", text, re.DOTALL | re.MULTILINE):
         values = dict(line.strip().split("=", 1) for line in body.splitlines() if "=" in line)
         blocks[kind, values.get("host_name", ""), values.get("service_description", "")] = values
+    return blocks
+
+
+def of_nagios(blocks: Blocks, host: str, service: str) -> dict[str, Any]:
+    """What the status file says of a service."""
     its = blocks.get(("servicestatus", host, service), {})
     down = {
         name: blocks.get(("hoststatus", name, ""), {}).get("current_state") != "0"
@@ -82,74 +89,13 @@ def of_nagios(engine: nagios_core.Nagios, host: str, service: str) -> dict[str, 
         "acknowledged": its.get("problem_has_been_acknowledged") != "0",
         "notifications": its.get("notifications_enabled") != "0",
         "handlers": its.get("event_handler_enabled") != "0",
+        "checks": its.get("active_checks_enabled") != "0",
         "outside": its.get("notification_period") == "never",
         # "0;" before the value of a variable that was never changed, "1;" else.
         "settled": its.get("_IMAP4_COUNT", "")[2:] in ("-", "left"),
         "host down": down[host],
         "parent down": down[host.replace("host", "parent")],
     }
-
-
-class IcingaEyes:
-    """Asks an Icinga through its API."""
-
-    def __init__(self, api: icinga.Api, user: str) -> None:
-        self._url = f"https://localhost:{api.port}/v1"
-        self._context = ssl.create_default_context(cafile=str(api.ca_file))
-        password = api.passwords[user].read_text().strip()
-        secret = base64.b64encode(f"{user}:{password}".encode()).decode()
-        self._headers = {"Authorization": f"Basic {secret}", "Accept": "application/json"}
-
-    def attributes(self, kind: str, name: str) -> dict[str, Any]:
-        """An object's attributes."""
-        url = f"{self._url}/objects/{kind}/{urllib.parse.quote(name, safe='')}"
-        found: dict[str, Any] = self._ask(url, None)["results"][0]["attrs"]
-        return found
-
-    def end_downtimes(self, host: str, service: str) -> None:
-        """What DEL_DOWNTIME_BY_HOST_NAME does in Nagios; Icinga 2.13 ends none by it."""
-        told = {"type": "Service", "service": f"{host}!{service}"}
-        self.act("remove-downtime", told)
-
-    def act(self, action: str, told: dict[str, Any]) -> None:
-        """One of the API's actions."""
-        self._ask(f"{self._url}/actions/{action}", told)
-
-    def _ask(self, url: str, told: dict[str, Any] | None) -> dict[str, Any]:
-        data = None if told is None else json.dumps(told).encode()
-        request = urllib.request.Request(url, data, self._headers)  # noqa: S310
-        with urllib.request.urlopen(request, timeout=10, context=self._context) as answer:  # noqa: S310
-            found: dict[str, Any] = json.load(answer)
-        return found
-
-    def see(self, host: str, service: str) -> dict[str, Any]:
-        """What the engine has of a service now."""
-        its = self.attributes("services", f"{host}!{service}")
-        parent = host.replace("host", "parent")
-        return {
-            "downtime": its["downtime_depth"] > 0,
-            "acknowledged": its["acknowledgement"] != 0,
-            "notifications": its["enable_notifications"],
-            "handlers": its["enable_event_handler"],
-            "outside": self._period(host, service) == "never",
-            "settled": True,
-            "host down": self._down(host),
-            "parent down": self._down(parent),
-        }
-
-    def _period(self, host: str, service: str) -> str:
-        return str(self.attributes("notifications", f"{host}!{service}!imap4-users-boss")["period"])
-
-    def set_period(self, host: str, service: str, period: str) -> None:
-        """What CHANGE_SVC_NOTIFICATION_TIMEPERIOD does in Nagios, in all of a service's notifications."""
-        for name in ("imap4-recovery-1", "imap4-user_groups-admins", "imap4-users-boss"):
-            full = urllib.parse.quote(f"{host}!{service}!{name}", safe="")
-            self._ask(f"{self._url}/objects/notifications/{full}", {"attrs": {"period": period}})
-
-    def _down(self, host: str) -> bool:
-        """Whether a host is down; one without a result shows that state too, and counts as up."""
-        its = self.attributes("hosts", host)
-        return bool(its["last_check"] > 0 and its["state"] != 0)
 
 
 NAGIOS_NEVER = """\

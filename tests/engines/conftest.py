@@ -21,19 +21,22 @@ from imap4.deadline import Deadline
 from imap4.monitor.engines.command_lines import Programs
 from imap4.monitor.engines.icinga2 import objects as icinga2
 from imap4.monitor.engines.icinga2.doctor import PERMISSIONS
+from imap4.monitor.engines.icinga2.running import PERMISSION
 from imap4.monitor.engines.nagios import objects as nagios
-from imap4.monitor.engines.nagios.command_file import Command, send
+from imap4.monitor.engines.nagios.command_file import send
 from imap4.monitor.engines.rendered_files import write
 from imap4.monitor.model import Definition
-from tests.engines import icinga, nagios_core
+from tests.engines import acting, icinga, icinga_eyes, nagios_core
 from tests.engines.recorder import Recorder
 from tests.engines.scenarios import Scenario, rules
 from tests.engines.servers import SILENT
+from tests.engines.situation_runs import ENGINES, situations
 from tests.machines.debian import DEBIAN13_PYTHON, program_of_debian13, why_no_debian13
+
+__all__ = ["situations"]  # a fixture
 
 DEBIAN13 = "icinga2 of Debian 13"
 ODD = "Odd \u00e9 $HOME$ 'x';y"
-ENGINES = ("nagios", "icinga2")
 
 
 @dataclass
@@ -52,9 +55,13 @@ class Run:
         """Whether this is Nagios Core."""
         return isinstance(self.engine, nagios_core.Nagios)
 
-    def command(self, *commands: Command) -> None:
-        """Give the engine external commands."""
-        send(str(self.engine.command_file), commands, Deadline(10))
+    def make(self, what: str, service: str) -> None:
+        """Make something so: a word of ``situations``."""
+        if isinstance(self.engine, nagios_core.Nagios):
+            send(str(self.engine.command_file), acting.commands(what, "mail", service), Deadline(10))
+        else:
+            assert self.api is not None
+            icinga_eyes.IcingaEyes(self.api, "eyes").make(what, "mail", service)
 
     def step(self) -> bool:
         """Do what is due; whether all is over."""
@@ -90,14 +97,11 @@ def _plain() -> list[Scenario]:
 
 
 def _downtime(run: Run) -> None:
-    now = int(time.time())
-    name = run.scenarios["Downtime"].monitor.service
-    run.command(("SCHEDULE_SVC_DOWNTIME", "mail", name, now, now + 3600, 1, 0, 3600, "tests", "planned"))
+    run.make("downtime", run.scenarios["Downtime"].monitor.service)
 
 
 def _acknowledge(run: Run) -> None:
-    name = run.scenarios["Acknowledged"].monitor.service
-    run.command(("ACKNOWLEDGE_SVC_PROBLEM", "mail", name, 2, 0, 0, "tests", "seen"))
+    run.make("acknowledge", run.scenarios["Acknowledged"].monitor.service)
 
 
 def _restart(run: Run) -> None:
@@ -131,7 +135,13 @@ def _make(engine: str, folder: Path, scenarios: Sequence[Scenario], length: int 
         program = program_of_debian13(folder, "/usr/sbin/icinga2") if elsewhere else icinga.PROGRAM
         # Debian 13's makes its certificates itself, as "icinga2 api setup" does.
         own = program if elsewhere else None
-        api = icinga.api(folder, {"imap4-recovery": PERMISSIONS, "nobody": ["status/query"]}, own)
+        users: dict[str, Sequence[str] | str] = {
+            "imap4-recovery": PERMISSIONS,
+            "nobody": ["status/query"],
+            "eyes": icinga_eyes.PERMISSIONS,
+            "doctor": PERMISSION,
+        }
+        api = icinga.api(folder, users, own)
         macros = '"$user.name$", "$service.name$", "$notification.type$"'
         icinga.user(folder, "admins", f'command = [ "{recorder.notify}", {macros} ]')
         (folder / "objects" / "b-boss.conf").write_text('object User "boss" { }\n')

@@ -22,3 +22,9 @@ def end(process: subprocess.Popen[bytes], seconds: float) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """End an engine's process group with SIGKILL."""
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

@@ -8,6 +8,7 @@ import os
 import pwd
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -20,7 +21,7 @@ import trustme
 from imap4.deadline import Deadline
 from imap4.monitor.engines.facts import ICINGA2_DUMPS_ON_DEMAND
 from imap4.monitor.engines.icinga2.verifier import version_of
-from tests.engines.ending import end
+from tests.engines.ending import end, kill
 
 PROGRAM = (
     os.environ.get("IMAP4_TEST_ICINGA2")
@@ -43,7 +44,6 @@ object FileLogger "main-log" {{
   severity = "notice"
   path = "{folder}/icinga2.log"
 }}
-object ExternalCommandListener "command" {{ command_path = "{folder}/icinga2.cmd" }}
 include_recursive "{folder}/objects"
 """
 
@@ -89,10 +89,11 @@ def _own_certificates(folder: Path, program: str) -> None:
     shutil.copy(folder / "data" / "ca" / "ca.crt", place / "ca.crt")
 
 
-def api(folder: Path, users: dict[str, Sequence[str]], program: str | None = None) -> Api:
+def api(folder: Path, users: Mapping[str, Sequence[str] | str], program: str | None = None) -> Api:
     """Switches the API on, with users and their permissions; passwords are made up.
 
     Args:
+        users: the permissions' names, or one permission in Icinga's language, by user.
         program: the engine, if it is to make its certificates itself.
     """
     folder_of = folder / "data" / "certs"
@@ -113,7 +114,7 @@ def api(folder: Path, users: dict[str, Sequence[str]], program: str | None = Non
         passwords[name] = folder / f"password-{name}"
         passwords[name].touch(mode=0o600)
         passwords[name].write_text(password + "\n")
-        may = json.dumps(permissions)
+        may = f"[ {permissions} ]" if isinstance(permissions, str) else json.dumps(permissions)
         text += f'object ApiUser "{name}" {{\n  password = "{password}"\n  permissions = {may}\n}}\n'
     (folder / "objects" / "api.conf").write_text(text)
     return Api(port, folder_of / "ca.crt", passwords)
@@ -180,7 +181,6 @@ class Icinga:
         self.folder = folder
         self.program = program
         self._more = environment or {}
-        self.command_file = folder / "icinga2.cmd"
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -200,16 +200,34 @@ class Icinga:
             start_new_session=True,
             env={**_environment(), **self._more},
         )
-        deadline = Deadline(30)
+        self._wait(seen)
+
+    def _wait(self, seen: int) -> None:
+        """Wait until it has activated its objects once more than ``seen`` times."""
+        assert self._process is not None
+        deadline = Deadline(60)
         while self.log().count("ConfigItem: Activated all objects") <= seen:
             if self._process.poll() is not None or deadline.expired:
                 raise AssertionError((self.folder / "stdout").read_text() + self.log())
             time.sleep(0.1)
 
+    def reload(self) -> None:
+        """Reload as its unit does, and wait until it has."""
+        assert self._process is not None
+        seen = self.log().count("ConfigItem: Activated all objects")
+        self._process.send_signal(signal.SIGHUP)
+        self._wait(seen)
+
+    def kill(self) -> None:
+        """End it so that it can save nothing."""
+        assert self._process is not None
+        kill(self._process)
+        self._process = None
+
     def stop(self) -> None:
         """Stop as its unit does; what is left of it is killed."""
         if self._process is not None:
-            end(self._process, 20)
+            end(self._process, 60)  # it saves last
             self._process = None
 
     def log(self) -> str:

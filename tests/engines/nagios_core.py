@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import re
+import signal
 import subprocess
 import time
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from imap4.deadline import Deadline
 from tests.engines import core
-from tests.engines.ending import end
+from tests.engines.ending import end, kill
 
 MAIN = """\
 log_file={folder}/nagios.log
@@ -47,7 +48,7 @@ host_inter_check_delay_method=n
 service_interleave_factor=1
 interval_length={length}
 retained_service_attribute_mask=1024
-service_check_timeout=60
+service_check_timeout=90
 enable_notifications=1
 enable_event_handlers=1
 execute_service_checks=1
@@ -129,6 +130,7 @@ class Nagios:
 
     def start(self) -> None:
         """Start, and wait until it takes commands."""
+        before = self._started()
         self._process = subprocess.Popen(
             [*core.COMMAND, str(self.main)],
             stdin=subprocess.DEVNULL,
@@ -137,11 +139,35 @@ class Nagios:
             start_new_session=True,
             env=self._environment,
         )
-        deadline = Deadline(20)
-        while not self.command_file.exists() or not (self.folder / "status.dat").exists():
+        self._wait(before)
+
+    def _started(self) -> str:
+        """When the core that wrote the status file began; a reload begins anew."""
+        path = self.folder / "status.dat"
+        found = re.search(r"program_start=(\d+)", path.read_text(errors="replace")) if path.exists() else None
+        return found[1] if found else ""
+
+    def _wait(self, before: str) -> None:
+        """Wait for another core than the one that began at ``before``."""
+        assert self._process is not None
+        deadline = Deadline(30)
+        while not self.command_file.exists() or self._started() in ("", before):
             if self._process.poll() is not None or deadline.expired:
                 raise AssertionError((self.folder / "stdout").read_text() + self.log())
             time.sleep(0.1)
+
+    def reload(self) -> None:
+        """Reload as its unit does, and wait until it has."""
+        assert self._process is not None
+        before = self._started()
+        self._process.send_signal(signal.SIGHUP)
+        self._wait(before)
+
+    def kill(self) -> None:
+        """End it so that it can save nothing."""
+        assert self._process is not None
+        kill(self._process)
+        self._process = None
 
     def stop(self) -> None:
         """Stop as its unit does; what is left of it is killed."""

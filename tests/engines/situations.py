@@ -7,9 +7,11 @@ busy the machine is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from random import Random
 
 from imap4.monitor.model import Action, AlertRange, Contact, Monitor, Recovery
 from imap4.monitor.states import Delays, Position, Rules, advance
@@ -17,6 +19,15 @@ from tests.engines.recorder import Recorder
 
 # Up is far above the others: Icinga holds back what it once held back while a test is near by the Up delay.
 DELAYS = Delays(up=80, warn=3, down=4, lost=5)
+# Time for an engine to be disturbed between two tests.
+SLOW = Delays(up=80, warn=12, down=12, lost=12)
+DISTURBED = {
+    "restart": "the engine restarts",
+    "reload": "the engine reloads",
+    "kill": "the engine is killed (-9) and started",
+    "change": "another N and M, and a reload",
+}
+"""What happens to a whole engine after a test; a situation with it is in an engine of its own."""
 GROUP = ("admin", "deputy")
 """The members of the group admins."""
 FORGETS, KEEPS = "nagios 4.4", "nagios 4.5"
@@ -44,11 +55,24 @@ class Situation:
     """By the number of the test, from 0: at its end it is so."""
     differs: Mapping[str, str] = field(default_factory=dict)
     """By engine, why what it does is not what the states say; it is not compared then."""
+    changed: tuple[int, int] | None = None
+    """N and M after the change."""
+
+    @property
+    def engine(self) -> str:
+        """What happens to its whole engine, or nothing."""
+        return next((what for each in self.happens.values() for what in each if what in DISTURBED), "")
 
     @property
     def rules(self) -> Rules:
-        """Its delays and alerts."""
-        return Rules(DELAYS, self.failures_per_alert, self.maximum_alerts)
+        """Its delays and alerts, at first."""
+        return Rules(SLOW if self.engine else DELAYS, self.failures_per_alert, self.maximum_alerts)
+
+    def rules_at(self, number: int) -> Rules:
+        """Its delays and alerts at a test."""
+        if not (self.changed and any("change" in self.happens.get(each, ()) for each in range(number))):
+            return self.rules
+        return replace(self.rules, failures_per_alert=self.changed[0], maximum_alerts=self.changed[1])
 
     def tellable(self) -> list[bool]:
         """For every test, whether an engine may send anything then."""
@@ -83,8 +107,8 @@ class Situation:
         """What the states say after each test."""
         found: list[Position] = []
         before = Position()
-        for result, tellable in zip(self.results, self.tellable(), strict=True):
-            before = advance(self.rules, before, result == "+", tellable)
+        for number, (result, tellable) in enumerate(zip(self.results, self.tellable(), strict=True)):
+            before = advance(self.rules_at(number), before, result == "+", tellable)
             found.append(before)
         return found
 
@@ -169,8 +193,8 @@ def monitor(situation: Situation, number: int) -> Monitor:
         address="127.0.0.1",
         host=f"host {number}",
         port=20000 + number,
-        # Long enough for a check that waits until something has happened.
-        test_duration=25,
+        # Long enough for a check that waits until something has happened; with another delay less than Up's.
+        test_duration=65,
         rules=situation.rules,
         contacts=(Contact("admins", group=True), Contact("boss", AlertRange(2))),
         recovery=Recovery(
@@ -188,7 +212,8 @@ cd {folder} || exit 3
 exec 9> lock-$4
 flock 9
 last=$(cat last-$4 2>/dev/null || echo 0)
-[ $(($(date +%s%3N) - $last)) -lt 1000 ] && {{ echo "OK - up as told"; exit 0; }}
+since=$(($(date +%s%3N) - $last))
+[ $since -ge 0 ] && [ $since -lt 1000 ] && {{ echo "OK - up as told"; exit 0; }}
 number=$(cat count-$4 2>/dev/null || echo 0)
 begin=$(date +%s.%N)
 : > begun-$4-$number
@@ -223,7 +248,56 @@ HANDLERS = {
     FORGETS: "alerts come at other tests, and are repeated to who was told",
     KEEPS: "alerts come at other tests, and are repeated to who was told",
 }
-SITUATIONS = (
+LOSES = {"icinga2": "Icinga saves what it knows every 5 minutes only; what came since comes again"}
+
+
+def _disturbed() -> Iterator[Situation]:
+    """Outages in which something happens to the whole engine, after the same test in all of them."""
+    for word in ("restart", "reload", "kill"):
+        differs = LOSES if word == "kill" else {}
+        yield Situation(f"{word} between alerts", 1, 4, "+----++", {2: [word]}, differs)
+        yield Situation(f"{word} before an alert", 3, 2, "+----++", {2: [word]}, differs)
+        yield Situation(f"{word} when Lost", 1, 2, "+----++", {2: [word]}, differs)
+        happens = {1: ["downtime"], 2: [word], 3: ["downtime ends"]}
+        yield Situation(f"{word} in a downtime", 2, 2, "+-----++", happens, differs)
+    yield Situation("N and M lowered", 3, 3, "+------++", {3: ["change"]}, changed=(2, 2))
+    yield Situation("M lowered", 1, 6, "+-----++", {3: ["change"]}, changed=(1, 2))
+    yield Situation("M raised when Lost", 1, 1, "+-----++", {3: ["change"]}, changed=(2, 3))
+    yield Situation("N raised before an alert", 5, 2, "+-------++", {3: ["change"]}, changed=(6, 2))
+
+
+def drawn(seed: int, count: int) -> Iterator[Situation]:
+    """Situations that nobody thought of, the same ones for the same seed.
+
+    What an engine is known to do otherwise is left out: everything that keeps it from telling ends in the
+    outage, but a downtime or a host that is down.
+    """
+    random = Random(seed)  # noqa: S311
+    for number in range(1, count + 1):
+        length = random.randint(3, 8)
+        results = "+" + "-" * length + "+++"
+        happens: dict[int, list[str]] = {}
+        at = 1
+        for _ in range(random.randint(1, 2)):
+            begin = random.randint(at, length + 1)
+            what = random.choice(sorted(SILENCERS))
+            if what == "acknowledge":
+                begin = max(begin, 2)
+            enough = what in ("downtime", "host down")
+            end = random.randint(begin + 1, begin + 4)
+            end = min(end, length + 2 if enough else length)
+            if end <= begin:
+                continue
+            happens.setdefault(begin, []).append(what)
+            happens.setdefault(end, []).append(SILENCERS[what])
+            at = end + 1
+            if at > length:
+                break
+        rules = random.randint(1, 3), random.randint(0, 4)
+        yield Situation(f"drawn {number} of {seed}", *rules, results, happens)
+
+
+PLAIN = (
     Situation("ends after alert 1", 1, 3, "+-++"),
     Situation("ends after alert 2", 1, 3, "+--++"),
     Situation("ends after alert 3", 1, 3, "+---++"),
@@ -273,4 +347,9 @@ SITUATIONS = (
     Situation("without end", 1, 0, "+------++"),
     Situation("two outages", 1, 2, "+--+-+++"),
     Situation("handlers off at the recovery", 1, 2, "+--+--++", {3: ["handlers off"], 4: ["handlers on"]}),
+    Situation("checks off for a while", 1, 4, "+----++", {2: ["checks off"]}),
 )
+SITUATIONS = (*PLAIN, *_disturbed())
+_SEED, _, _COUNT = os.environ.get("IMAP4_TEST_DRAWN", "7:4").partition(":")
+DRAWN = tuple(drawn(int(_SEED), int(_COUNT or 4)))
+"""``IMAP4_TEST_DRAWN=SEED:COUNT`` draws others, or more."""

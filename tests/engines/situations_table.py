@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tests.engines.situations import FORGETS, KEEPS, SITUATIONS, Situation
+from tests.engines.situations import DISTURBED, FORGETS, KEEPS, SITUATIONS, Situation
 
 PAGE = Path(__file__).parents[2] / "docs" / "engines.md"
 COLUMNS = {
@@ -19,7 +19,9 @@ BEGIN, END = "<!-- situations: made by make docs -->\n", "<!-- end of situations
 def _happens(situation: Situation) -> str:
     """What happens at which test, in words."""
     found = [
-        f"{', '.join(what)} at test {number}" for number, what in sorted(situation.happens.items()) if what
+        f"{DISTURBED[each]} after test {number}" if each in DISTURBED else f"{each} at test {number}"
+        for number, what in sorted(situation.happens.items())
+        for each in what
     ]
     return "; ".join(found)
 
@@ -44,6 +46,8 @@ def table() -> str:
         happens = _happens(each)
         name = each.name + (f" ({happens})" if happens else "")
         limits = f"{each.failures_per_alert}, {each.maximum_alerts or 'none'}"
+        if each.changed:
+            limits += f"; then {each.changed[0]}, {each.changed[1]}"
         cells = " | ".join(_cell(each, kind) for kind in COLUMNS)
         rows.append(f"| {name} | {limits} | `{each.results}` | {cells} |")
     return "\n".join(rows) + "\n"

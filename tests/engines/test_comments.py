@@ -14,6 +14,7 @@ from imap4.deadline import Deadline
 from imap4.monitor.engines.icinga2.api import IcingaReporter
 from imap4.monitor.engines.nagios.reporter import NagiosReporter
 from imap4.monitor.engines.report import Report, ReportError
+from tests.engines import nagios_core
 from tests.engines.conftest import Run
 
 HOSTILE = 'restarted; <b onload="x()">after</b> 4.1 s | a=1;2\n[7] SHUTDOWN_PROGRAM\u2028$HOME$ \u6f22 `id`'
@@ -36,6 +37,7 @@ def _icinga(runs: dict[str, Run], user: str = "imap4-recovery") -> IcingaReporte
 
 def test_a_comment_and_a_result_reach_nagios_on_one_line_without_markup(runs: dict[str, Run]) -> None:
     run = runs["nagios"]
+    assert isinstance(run.engine, nagios_core.Nagios)
     reporter = NagiosReporter(str(run.engine.command_file))
     reporter.send(Report("mail", "Blip", HOSTILE, status=1), Deadline(5))
     status = run.engine.folder / "status.dat"

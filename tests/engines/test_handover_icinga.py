@@ -16,7 +16,7 @@ import pytest
 import trustme
 
 from imap4.deadline import Deadline
-from tests.engines import acting, icinga
+from tests.engines import icinga, icinga_eyes
 from tests.machines.plugin import ROOT
 from tests.machines.scripted import Peer, ScriptedServer, good
 from tests.machines.serving import BIN, Serving, checked, serving
@@ -109,12 +109,12 @@ class Site:
         text = HOST.format(service=service, more=more, port=self.server.port)
         (folder / "objects.conf").write_text(text.replace('"mail"', f'"mail-{zone}"'))
 
-    def _eyes(self, node: str) -> acting.IcingaEyes:
+    def _eyes(self, node: str) -> icinga_eyes.IcingaEyes:
         folder = self.folder / node
         api = icinga.Api(
             self._ports[node], folder / "data" / "certs" / "ca.crt", {"eyes": folder / "password"}
         )
-        return acting.IcingaEyes(api, "eyes")
+        return icinga_eyes.IcingaEyes(api, "eyes")
 
     def result(self, zone: str, service: str) -> dict[str, object]:
         """The next result, as the master has it."""
@@ -133,7 +133,7 @@ class Site:
         return result
 
     @staticmethod
-    def _end(eyes: acting.IcingaEyes, name: str) -> float:
+    def _end(eyes: icinga_eyes.IcingaEyes, name: str) -> float:
         result = eyes.attributes("services", name)["last_check_result"]
         return result["execution_end"] if result else 0.0
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,7 +24,8 @@ from imap4.monitor.engines.rendered_files import write
 from imap4.monitor.model import Contact, Definition, Monitor
 from imap4.monitor.records.manifest import load
 from imap4.monitor.states import Delays, Rules
-from tests.engines import icinga, nagios_core
+from tests.engines import icinga, icinga_eyes, nagios_core
+from tests.engines.acting import commands
 from tests.engines.nagios import wait_until
 from tests.machines.scripted import Peer, ScriptedServer, good
 
@@ -93,25 +94,12 @@ def made(request: pytest.FixtureRequest) -> Iterator[Made]:
             "delays = { up = 2, warn = 1, down = 1, lost = 1 }\n"
         )
         (folder / "history.json").write_text("[]")
-        engine = _engine(request.param, folder, monitor)
+        engine, plan = _engine(request.param, folder, monitor)
         result = Made(folder, came)
         try:
             engine.start()
             wait_until(lambda: len(result.states()) > FAILING.stop + 1, 90)
-            now = int(time.time())
-            planned = (
-                "SCHEDULE_SVC_DOWNTIME",
-                "mail",
-                "M 1",
-                now,
-                now + 3600,
-                1,
-                0,
-                3600,
-                "tests",
-                "planned",
-            )
-            send(str(engine.command_file), [planned], Deadline(10))
+            plan()
             wait_until(lambda: ("0", "1") in result.states(), 60)
             yield result
         finally:
@@ -119,7 +107,10 @@ def made(request: pytest.FixtureRequest) -> Iterator[Made]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _engine(name: str, folder: Path, monitor: Monitor) -> nagios_core.Nagios | icinga.Icinga:
+def _engine(
+    name: str, folder: Path, monitor: Monitor
+) -> tuple[nagios_core.Nagios | icinga.Icinga, Callable[[], None]]:
+    """The engine, and what gives it a downtime."""
     programs = Programs(
         check=PLUGIN,
         monitor=str(Path(sys.executable).with_name("imap4-monitor")),
@@ -132,11 +123,14 @@ def _engine(name: str, folder: Path, monitor: Monitor) -> nagios_core.Nagios | i
         nagios_core.make(folder, 1)
         nagios_core.contact(folder, "admins", "/bin/true")
         write(folder / "objects", nagios.render(definition, programs))
-        return nagios_core.Nagios(folder)
+        core = nagios_core.Nagios(folder)
+        downtime = commands("downtime", "mail", "M 1")
+        return core, lambda: send(str(core.command_file), downtime, Deadline(10))
     icinga.make(folder)
+    api = icinga.api(folder, {"eyes": icinga_eyes.PERMISSIONS})
     icinga.user(folder, "admins", 'command = [ "/bin/true" ]')
     write(folder / "objects", icinga2.render(definition, programs))
-    return icinga.Icinga(folder)
+    return icinga.Icinga(folder), lambda: icinga_eyes.IcingaEyes(api, "eyes").make("downtime", "mail", "M 1")
 
 
 def test_the_report_tells_the_outage_with_its_seconds(made: Made) -> None:

@@ -31,8 +31,8 @@ VARIABLE = "IMAP4_COUNT"
 FORCED = 2
 """The option of SEND_CUSTOM_SVC_NOTIFICATION by which it is sent in a downtime, too."""
 LATE = "RECOVERY: the service is up again"
-SAVE_AFTER = 10.0
-"""Seconds that an engine is left alone after it has saved what it retains; one more for each megabyte."""
+SAVE_AFTER = 1.0
+"""Seconds in which an engine that was asked to save may not have begun to."""
 
 
 @dataclass(frozen=True)
@@ -206,8 +206,9 @@ def _recovered(rules: Rules, told: Told, before: Count, now: float, interval: in
 def saves(rules: Rules, told: Told, before: Count, path: str, now: float) -> bool:
     """Whether the engine is to save what it retains, so that one that is killed does not count anew.
 
-    Not where nothing depends on it any more: all alerts were sent before this test, or all was well. Not soon
-    after the last time either, or a large installation in which much fails at once would do nothing else.
+    Not where nothing depends on it any more: all alerts were sent before this test, or all was well. Nor more
+    often than once in a second for each megabyte that it saves, which is about a hundredth of its time: a
+    large installation in which much fails at once would do nothing else.
 
     Args:
         path: the file that the engine saves to; empty: not known, and nothing is asked for.
@@ -223,4 +224,4 @@ def saves(rules: Rules, told: Told, before: Count, path: str, now: float) -> boo
         return True
     age = now - seen.st_mtime
     # A file from the future is of a clock that was set back.
-    return age < 0 or age >= SAVE_AFTER + seen.st_size / 1e6
+    return age < 0 or age >= seen.st_size / 1e6
