@@ -98,9 +98,9 @@ def _run(
     story.tell("process", summary)
     for note in result.notes:
         story.tell("process", note)
-    summary = "; ".join((summary, *result.notes)) if done else summary
+    unknown = result.ended is Ended.LINK_LOST
+    summary = "; ".join((summary, *result.notes)) if done or unknown else summary
     if not done:
-        unknown = result.ended is Ended.LINK_LOST
         return story.end(Verdict.NOT_PROVEN if unknown else Verdict.FAILED, summary)
     return conclude(story, summary, verify, deadline)
 

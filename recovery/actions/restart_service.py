@@ -134,7 +134,9 @@ def plan(
             verdict = Verdict.SKIPPED
         if not reason:
             commands = platform.commands(list(before.services), alone=not request.dependents)
-            verdict, reason = missing_privilege(link, [one for one in commands if "restart" in one], deadline)
+            verdict, reason = missing_privilege(
+                link, [one for one in commands if "restart" in one], deadline, readable=commands
+            )
     lines = [f"the machine runs {platform.name}"]
     lines += [describe(facts) for facts in before.services.values()]
     if reason:
@@ -206,7 +208,9 @@ def _restart(
         link, names, running, alone=not request.dependents, kill=request.kill, deadline=deadline
     )
     commands = platform.commands(names, running, alone=not request.dependents)
-    refuse_without_privilege(result, link, lambda account: lines_for(account, commands), deadline)
+    refuse_without_privilege(
+        result, link, lambda account: lines_for(account, commands), deadline, commands=commands
+    )
     if result.ended is Ended.LINK_LOST:
         # It may have been done or not; the facts will tell.
         story.tell("restart", "the link was lost; looking again")

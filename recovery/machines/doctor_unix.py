@@ -15,7 +15,7 @@ from recovery.machines.turns import turn_finding
 from recovery.model import Credential, Hop, Target
 from recovery.platforms import Platform, ServiceFacts
 from recovery.platforms.detect import detect
-from recovery.transports.link import Link
+from recovery.transports.link import Link, listing_wants_password
 from recovery.transports.ssh.connection import DEFAULT_PORT
 from recovery.transports.ssh.jump import Way
 from recovery.transports.ssh.login import ssh_account
@@ -30,6 +30,9 @@ printf '%s %s\\n' "$(id -un)" "$(id -u)"
 # "sudo -l COMMAND" tells whether it would be allowed, and does not run it.
 _MAY = """\
 LC_ALL=C sudo -n -l -- "$@" >/dev/null 2>&1 && echo yes || echo no
+"""
+_SAID = """\
+LC_ALL=C sudo -n -l -- "$@" 2>&1 | head -n 1
 """
 
 
@@ -87,7 +90,11 @@ def _examine(
         remedy = "mend the credential or the machine's account"
         if line:
             file = f"~{ssh_account(credential.account)}/.ssh/authorized_keys"
-            remedy = f"see that {file} on {target.machine} has this line:\n{line}"
+            account = ssh_account(credential.account)
+            remedy = (
+                f"see that {file} on {target.machine} has this line:\n{line}\n"
+                f"and, where sshd has UsePAM no, that the account is not locked: usermod -p '*' {account}"
+            )
         return [*findings, DoctorFinding(False, "login", str(error), remedy)]
     findings.append(DoctorFinding(True, "login", f"{credential.account} with {credential.method}"))
     with Link(lambda _: transport, become=credential.become) as link:
@@ -171,6 +178,10 @@ def _privilege(
         detail = f"{account} is not root, and sudo is not asked for"
         return [DoctorFinding(False, "privilege", detail, remedy), *listing]
     missing = [c for c in commands if link.ask(_MAY, c, deadline=deadline).strip() != "yes"]
+    said = link.ask(_SAID, missing[0], deadline=deadline).strip() if missing else ""
+    if remedy := listing_wants_password(link, said, account, commands, deadline) if missing else "":
+        detail = f"sudo on the machine said '{said}': {remedy}"
+        return [DoctorFinding(False, "privilege", detail, f"Defaults:{account} listpw=never"), *listing]
     if missing:
         remedy = "add (visudo):\n" + "\n".join(lines_for(account, missing))
         detail = (

@@ -141,7 +141,8 @@ class Link:
             if result.ended is Ended.EXITED:
                 return result.stdout.decode("utf-8", "replace")
             if deadline.left <= _PAUSE_SECONDS:
-                raise DeadlineExceeded(f"the machine did not tell its state in time ({result.ended.value})")
+                why = reason or result.ended.value
+                raise DeadlineExceeded(f"the machine did not tell its state in time ({why})")
             time.sleep(_PAUSE_SECONDS)
 
     def drop(self) -> None:
@@ -155,6 +156,32 @@ class Link:
 
     def __exit__(self, *_: object) -> None:
         self.drop()
+
+
+_TRY = """\
+LC_ALL=C sudo -n -- "$@" >/dev/null 2>&1 </dev/null && echo yes
+"""
+
+
+def listing_wants_password(
+    link: Link, said: str, account: str, commands: Sequence[Sequence[str]], deadline: Deadline
+) -> str:
+    """What to do where sudo runs commands without a password and asks for one only to list them
+    (``listpw``, sudoers(5)); "" where that cannot be seen.
+
+    Args:
+        said: what ``sudo -n -l`` said.
+        commands: what sudo should allow; of these, one that only reads is tried.
+    """
+    if "a password is required" not in said:
+        return ""
+    harmless = [("true",), *(one for one in commands if one[0].endswith("/journalctl"))]
+    if not any(link.ask(_TRY, one, deadline=deadline).strip() == "yes" for one in harmless[:2]):
+        return ""
+    return (
+        "it runs commands without one, and asks for it only where it is asked what it allows, which is done "
+        f"before anything is begun: add 'Defaults:{account} listpw=never' to sudoers (visudo)"
+    )
 
 
 def broken_sudo(said: str, account: str) -> str:
@@ -176,6 +203,7 @@ def refuse_without_privilege(
     deadline: Deadline,
     *,
     only_sudo: bool = False,
+    commands: Sequence[Sequence[str]] = (),
 ) -> None:
     """Raise if ``result`` shows that the account may not do as root what it tried.
 
@@ -183,6 +211,7 @@ def refuse_without_privilege(
         lines_for: from the account's name on the machine, the sudoers lines that would allow it; or
             NoLine.
         only_sudo: whether only a refusal by sudo itself counts, not one that the command met.
+        commands: what the lines are for.
 
     Raises:
         PrivilegeMissing: with the lines.
@@ -192,7 +221,10 @@ def refuse_without_privilege(
         return
     said = result.stderr.decode("utf-8", "replace").strip().splitlines()[0]
     account = link.ask("id -un", deadline=deadline).strip()
-    if link.become and (broken := broken_sudo(said, account)):
+    if link.become and (
+        broken := broken_sudo(said, account)
+        or listing_wants_password(link, said, account, commands, deadline)
+    ):
         raise PrivilegeMissing(f"sudo on the machine said '{said}': {broken}")
     try:
         remedy = f"add to its sudoers (visudo): {'; '.join(lines_for(account))}"

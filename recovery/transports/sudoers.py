@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from imap4.deadline import Deadline
 from recovery.model import Verdict
 from recovery.requests import ProcessRequest
-from recovery.transports.link import Link, NoLine, broken_sudo
+from recovery.transports.link import Link, NoLine, broken_sudo, listing_wants_password
 
 TIMEOUT = "/usr/bin/timeout"
 # Which units polkit's rules would allow cannot be asked by an account, only whether they allow all of them.
@@ -86,6 +86,7 @@ def missing_privilege(
     commands: Sequence[Sequence[str]],
     deadline: Deadline,
     lines: Callable[[str], Sequence[str]] | None = None,
+    readable: Sequence[Sequence[str]] = (),
 ) -> tuple[Verdict, str]:
     """Why the account may not run ``commands`` as root, and the lines that would let it; "" where it may.
     FAILED where that is certain, NOT_PROVEN where polkit could still let it.
@@ -94,6 +95,7 @@ def missing_privilege(
 
     Args:
         lines: from the account's name, the lines for sudoers; by default those for what is missing.
+        readable: other commands that sudo should allow, of which one that only reads may be tried.
     """
     if link.language(deadline) != "sh":
         return Verdict.PROVEN, ""
@@ -115,7 +117,8 @@ def missing_privilege(
             said = answer
     if not refused:
         return Verdict.PROVEN, ""
-    if broken := broken_sudo(said, account):
+    others = [*commands, *readable]
+    if broken := broken_sudo(said, account) or listing_wants_password(link, said, account, others, deadline):
         return Verdict.FAILED, f"sudo on the machine said '{said}': {broken}"
     try:
         found = lines(account) if lines else lines_for(account, refused)

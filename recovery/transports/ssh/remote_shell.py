@@ -18,7 +18,17 @@ from dataclasses import dataclass
 from recovery.errors import UsageError
 from recovery.model import Ended
 
+BEGIN = "# imap4-recovery begins"
+_END = "# imap4-recovery ends"
+_READ_ELSEWHERE = "a start file of the account, such as .bashrc, reads what is meant for the command"
 _GUARD = """\
+# The login shell became us, so that our process is as old as the login: what its start files took is gone
+# from our time, and where all of it is, nobody waits for us any more. In ticks, hundredths of a second
+# (proc_pid_stat(5)); a process that is begun now tells what time it is.
+born() { read -r stat <"/proc/$1/stat"; set -- ${stat##*) }; shift 19; echo "$1"; }
+age=$(($(born self) - $(born $$)))
+[ $age -lt $limit ] || exit 124
+limit=$((limit - age))
 exec 3<&0 5>&1 6>&2 </dev/null
 printf '%s\\n' "$nonce"
 printf '%s\\n' "$nonce" >&2
@@ -97,9 +107,16 @@ class Report:
 def command(program: bytes) -> str:
     """The command for the login shell: start ``/bin/sh`` on the first ``len(program)`` bytes of its input.
 
-    ``dd bs=1`` reads not one byte more, so that the rest stays for the script.
+    ``dd bs=1`` reads not one byte more, so that the rest stays for the script. A part of it, because a start
+    file of the account has read the other, is not run.
     """
-    return f"exec env LC_ALL= LC_MESSAGES=C /bin/sh -c 'eval \"$(dd bs=1 count={len(program)} 2>/dev/null)\"'"
+    whole = f'"{BEGIN}"*"{_END}"'
+    inner = (
+        f'p=$(dd bs=1 count={len(program)} 2>/dev/null); case $p in {whole}) eval "$p";; '
+        f'*) echo "{_READ_ELSEWHERE}" >&2; exit 125;; esac'
+    )
+    # No login shell reads anything of its own into this between single quotes.
+    return f"exec env LC_ALL= LC_MESSAGES=C /bin/sh -c '{inner}'"
 
 
 def program(
@@ -133,12 +150,13 @@ def program(
     exports = "".join(f"    export {name}={shlex.quote(value)}\n" for name, value in environment.items())
     full_script = _PRELUDE.format(become=int(become), seconds=max(1, round(seconds))) + script
     lines = [
+        BEGIN,
         f"nonce={nonce} limit={round(seconds * 100)} grace={round(grace * 100)}",
         f"script={shlex.quote(full_script)}",
         "set -- " + " ".join(map(shlex.quote, arguments)),
         f'start_it() {{\n{exports}    exec "$setsid" /bin/sh -c "$script" imap4-recovery "$@"\n}}',
         # The function is given the arguments where it is called.
-        _GUARD.replace("start_it <&3", 'start_it "$@" <&3'),
+        _GUARD.replace("start_it <&3", 'start_it "$@" <&3') + _END,
     ]
     return "\n".join(lines).encode("utf-8", "surrogateescape")
 

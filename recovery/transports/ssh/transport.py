@@ -7,6 +7,7 @@ import secrets
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import paramiko
 
@@ -145,13 +146,18 @@ class SshTransport:
     def _result(self, exchange: Exchange, began: float) -> CommandResult:
         report = exchange.report
         if report is None:
+            said = self._said(exchange)
             # -1 is the library's word for a channel that was closed without an exit status.
             if exchange.started or exchange.exit_status in (None, -1):
-                return _lost(exchange, began)
-            said = self._scrub.edges((exchange.stderr or exchange.stdout).decode("utf-8", "replace").strip())
+                lost = _lost(exchange, began)
+                if exchange.started or not self._heartbeat.alive():
+                    return lost
+                late = f"until then the account's login shell had not started /bin/sh{said and f' ({said})'}"
+                return replace(lost, notes=(late,))
+            status = f"exit status {exchange.exit_status}"
             raise ConnectFailed(
                 f"{self._where}: the account's login shell did not start /bin/sh "
-                f"(exit status {exchange.exit_status}{f': {said[:200]}' if said else ''}); give it a shell"
+                f"({status}{said and f': {said}'}); {_remedy(said)}"
             )
         return CommandResult(
             ended=report.ended,
@@ -164,12 +170,31 @@ class SshTransport:
             unstoppable=report.unstoppable,
         )
 
+    def _said(self, exchange: Exchange) -> str:
+        """What came instead of the script's own words."""
+        text = (exchange.stderr or exchange.stdout).decode("utf-8", "replace")
+        if remote_shell.BEGIN in text:
+            return "what was sent to it came back"
+        return self._scrub.edges(" ".join(text.split()))[:200]
+
     def close(self) -> None:
         """End the link; never raises."""
         self._heartbeat.stop()
         with contextlib.suppress(Exception):
             self._connection.close()
         self._way.close()
+
+
+def _remedy(said: str) -> str:
+    """What to do where something else than our program answered, by its words."""
+    if "assword has expired" in said or "assword change required" in said:
+        return "give it a new password, or one that never expires (chage -M -1)"
+    if "not available" in said:
+        return "give it a shell"
+    return (
+        "look at its shell, at its start files such as ~/.bashrc, and for a ForceCommand in sshd_config or a "
+        "command= in authorized_keys"
+    )
 
 
 def _grace(deadline: Deadline) -> float:
