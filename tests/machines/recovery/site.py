@@ -16,6 +16,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +56,7 @@ class Site:
             "IMAP4_RECOVERY_KEY": str(self.folder / "key"),
             "IMAP4_RECOVERY_STATE": str(self.folder / "state"),
         }
+        (self.folder / "records").mkdir()
         (self.folder / ".ssh").mkdir(mode=0o700)
         known = machine.known_hosts_line().replace(machine.name, ADDRESS, 1)
         (self.folder / ".ssh" / "known_hosts").write_text(known)
@@ -109,6 +112,7 @@ class Site:
                 *("-o", str(self.folder / "engine" / "objects")),
                 *(part for name, path in programs.items() for part in (f"--{name}-command", path)),
                 *("--command-file", str(self.folder / "engine" / "rw" / "nagios.cmd")),
+                *("--records", str(self.folder / "records")),
             ],
             env=self._environment,
             check=True,
@@ -119,6 +123,7 @@ class Site:
         path = self.folder / "programs" / "imap4-recovery"
         path.write_text(
             "#!/bin/sh\naction=$1; shift\n"
+            f'[ "$action" != history ] || exec {shlex.quote(sys.executable)} -m recovery history "$@"\n'
             '[ "$action" != reboot-server ] || set -- --min-uptime 0s "$@"\n'
             f"exec {shlex.quote(sys.executable)} -m recovery "
             f'"$action" --port {machine.ssh_port} "$@"\n'
@@ -164,6 +169,26 @@ class Site:
         """All recoveries, the oldest first, with their steps."""
         numbers = [each["id"] for each in json.loads(self.recovery("history", "list", "--json"))]
         return [json.loads(self.recovery("history", "show", str(each), "--json")) for each in numbers]
+
+    def report(self, begin: float) -> dict[str, Any]:
+        """What ``imap4-monitor report`` tells of the time from ``begin`` to now, as JSON."""
+        span = [datetime.fromtimestamp(each, UTC).isoformat() for each in (begin, time.time() + 1)]
+        ran = subprocess.run(
+            [
+                *(sys.executable, "-m", "imap4.monitor.cli", "report", "--format", "json"),
+                *("-f", str(self.folder / "monitors.toml"), "--timezone", "UTC"),
+                *("--records", str(self.folder / "records"), "--store", str(self.folder / "store")),
+                *("--recovery-command", str(self.folder / "programs" / "imap4-recovery")),
+                *("--from", span[0], "--to", span[1]),
+            ],
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+        )
+        assert (ran.returncode, ran.stderr) == (0, "")
+        found: dict[str, Any] = json.loads(ran.stdout)
+        return found
 
     def notices(self, service: str) -> list[str]:
         """The kinds of the notifications that the administrators got, in their order."""

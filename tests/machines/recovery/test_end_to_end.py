@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
 
 import pytest
 
@@ -59,11 +62,14 @@ def well(machine: Machine) -> Iterator[None]:
 def test_a_killed_dovecot_is_restarted_proven_and_told(machine: Machine, kind: str) -> None:
     before = invocation(machine)
     with Site(kind, machine, mail(machine, 'do = "restart-service"\nalerts = "1-2"')) as site:
+        begun = time.time()
         site.wait_until_tested("Mail")
         assert site.notices("Mail") == []
+        killed = time.time()
         kill_dovecot(machine)
         site.wait_for_comment("Mail", RESTARTED)
         site.wait_for_notice("Mail", "RECOVERY")
+        recovered = time.time()
         kinds = site.notices("Mail")
         assert (kinds[0], kinds[-1], kinds.count("RECOVERY")) == ("PROBLEM", "RECOVERY", 1)
         told = re.fullmatch(RESTARTED, site.comments("Mail")[0])
@@ -80,6 +86,31 @@ def test_a_killed_dovecot_is_restarted_proven_and_told(machine: Machine, kind: s
                 log,
             )
             assert re.search(r"SERVICE ALERT: mail;Mail;OK;HARD;1;IMAP4 OK", log)
+        told_by_report(site.report(begun), first, killed, recovered)
+
+
+def told_by_report(report: dict[str, Any], repair: dict[str, Any], killed: float, recovered: float) -> None:
+    """The report has the outage with its seconds, and the repair with its proof."""
+
+    def seconds(text: str) -> float:
+        return datetime.fromisoformat(text).timestamp()
+
+    (mail,) = report["monitors"]
+    assert (mail["name"], mail["outages"], mail["repairs_proven"]) == ("Mail", 1, 1)
+    (story,) = mail["stories"]
+    begin, end = seconds(story["begin"]), seconds(story["end"])
+    assert killed - 0.01 <= begin <= end <= recovered
+    assert (story["cause"], story["recovery_due"]) == ("connect.refused", ["admins"])
+    assert abs(story["down_s"] - (end - begin)) < 0.002
+    # One failure is an alert here: the test that began the outage.
+    assert (story["alerts"][0]["time"], story["alerts"][0]["due"]) == (story["begin"], ["admins"])
+    told = story["repairs"][0]
+    assert (told["what"], told["state"]) == (f"restart-service dovecot on {ADDRESS}", "proven")
+    assert abs(seconds(told["asked"]) - repair["asked"]) < 0.002
+    assert abs(seconds(told["ended"]) - repair["ended"]) < 0.002
+    assert begin <= seconds(told["asked"]) <= seconds(told["ended"])
+    assert abs(story["repaired_after_s"] - (repair["ended"] - begin)) < 0.002
+    assert re.match("invocation [0-9a-f]{4} -> [0-9a-f]{4}", told["proof"])
 
 
 def test_a_dovecot_that_will_not_start_is_rebooted_at_alert_3(machine: Machine) -> None:
