@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
+import subprocess
 from pathlib import Path
 
 from imap4.check.record import FIELDS
@@ -36,3 +39,20 @@ def test_records_that_cannot_be_written_cost_no_answer(tmp_path: Path) -> None:
         plain = worker.run(check(server))
     assert [each["wait_status"] for each in answers + plain] == [b"0"] * 4
     assert all(each["outstd"].startswith(b"IMAP4 OK - ") for each in answers)
+
+
+def test_verbose_says_what_is_wrong_with_the_record_as_a_check_by_itself_does(tmp_path: Path) -> None:
+    (tmp_path / "records").mkdir()
+    with ScriptedServer(good) as server, start(tmp_path) as worker:
+        for folder, wrong in ((b"/nowhere", True), (os.fsencode(tmp_path / "records"), False)):
+            command = check(server, b"-v --record %b --id x" % folder)
+            (answer,) = worker.run(command)
+            alone = subprocess.run(shlex.split(command.decode()), capture_output=True, text=True, timeout=60)
+            told = [line for line in alone.stdout.splitlines() if line.startswith("not recorded")]
+            said = answer["outstd"].replace(b"\\n", b"\n").decode().splitlines()
+            assert [line for line in said if line.startswith("not recorded")] == told
+            assert len(told) == wrong
+            if wrong:
+                assert re.fullmatch(
+                    r"not recorded: /nowhere/\d{8}T\d\d-\d+\.tsv: No such file or directory", told[0]
+                )

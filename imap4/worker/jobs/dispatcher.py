@@ -18,7 +18,7 @@ from imap4.worker import core_messages
 from imap4.worker.core_messages import Job
 from imap4.worker.jobs.plans import Doing, Plan, Planner
 from imap4.worker.jobs.program import ProgramEnd, execute
-from imap4.worker.jobs.records import Recorder
+from imap4.worker.jobs.records import Recorder, Written
 from imap4.worker.jobs.tls_contexts import Preparations
 from imap4.worker.loop.hub import Hub, Killed, Task
 from imap4.worker.loop.sockets import network, tls_socket
@@ -31,6 +31,9 @@ _SWEEP = 0.25
 
 _DYING = 1.0
 """Seconds that a killed program gets to be reaped before its job is answered without it."""
+
+_WRITTEN = 2.0
+"""Seconds that a test with ``-v`` waits at most to hear of its record."""
 
 Reply = Callable[[bytes], None]
 
@@ -207,8 +210,18 @@ class Dispatcher:
         assert options is not None
         self.statistics.in_process += 1
         results, code, output = self._tested(options, plan)
-        self.recorder.put(options, results, code, output)
+        written = self.recorder.put(options, results, code, output)
+        if written is not None:
+            output += self._trouble(written)
         return code, output
+
+    def _trouble(self, written: Written) -> bytes:
+        """What is wrong with a record, for ``-v``, as a check by itself says it."""
+        patience = time.monotonic() + _WRITTEN
+        while written.trouble is None and time.monotonic() < patience:
+            self._pause(0.05)
+        trouble = "not recorded yet: the disk is slow" if written.trouble is None else written.trouble
+        return f"{trouble}\n".encode("utf-8", "replace") if trouble else b""
 
     def _tested(self, options: Options, plan: Plan) -> tuple[list[ProbeResult], int, bytes]:
         """The plugin's story (check_imap4.main), with other sockets."""

@@ -24,31 +24,54 @@ _LARGEST = 65536
 _TELL_AGAIN = 60.0
 
 
+class Written:
+    """What became of a line, for who wants to know (``-v``)."""
+
+    __slots__ = ("trouble",)
+
+    def __init__(self) -> None:
+        self.trouble: str | None = None
+        """None while it waits; what was wrong, or nothing."""
+
+
 class Recorder:
     """Collects lines in the hub and appends them in its thread. The thread begins with the first line."""
 
     def __init__(self) -> None:
         self.dropped = 0
-        self._waiting: list[tuple[str, bytes]] = []
+        self._waiting: list[tuple[str, bytes, Written | None]] = []
         self._thread: threading.Thread | None = None
         self._closing = threading.Event()
         self._told = -_TELL_AGAIN
 
-    def put(self, options: Options, results: Sequence[ProbeResult], code: int, output: bytes) -> None:
-        """Note a test that has just ended. Never raises, never waits."""
+    def put(
+        self, options: Options, results: Sequence[ProbeResult], code: int, output: bytes
+    ) -> Written | None:
+        """Note a test that has just ended. Never raises, never waits.
+
+        Returns:
+            With ``-v``, where the thread says what became of it; for others it is not worth the memory.
+        """
         if options.record is None:
-            return
+            return None
+        written = Written() if options.verbose else None
         if len(self._waiting) >= _MOST:
             self.dropped += 1
-            return
+            if written is not None:
+                written.trouble = "not recorded: too many records wait for the disk"
+            return written
         try:
             text = output.decode("utf-8", "replace") if code else ""
-            self._waiting.append((options.record, line(options, results, code, text, time.time())))
+            self._waiting.append((options.record, line(options, results, code, text, time.time()), written))
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="records", daemon=True)
                 self._thread.start()
         except Exception as error:
-            self._tell(f"not recorded: {error!r}")
+            trouble = f"not recorded: {error!r}"
+            self._tell(trouble)
+            if written is not None:
+                written.trouble = trouble
+        return written
 
     def close(self, patience: float) -> None:
         """Write what waits; at the latest after ``patience`` seconds it is given up."""
@@ -63,14 +86,18 @@ class Recorder:
 
     def _flush(self) -> None:
         waiting, self._waiting = self._waiting, []
-        folders: dict[str, list[bytes]] = {}
-        for folder, text in waiting:
-            folders.setdefault(folder, []).append(text)
+        folders: dict[str, list[tuple[bytes, Written | None]]] = {}
+        for folder, text, written in waiting:
+            folders.setdefault(folder, []).append((text, written))
         for folder, lines in folders.items():
-            while lines:
-                count = max(1, _LARGEST * len(lines) // sum(map(len, lines)))
-                trouble = append(folder, b"".join(lines[:count]), time.time())
-                del lines[:count]
+            size = sum(len(text) for text, _ in lines)
+            count = max(1, _LARGEST * len(lines) // size)
+            for first in range(0, len(lines), count):
+                together = lines[first : first + count]
+                trouble = append(folder, b"".join([text for text, _ in together]), time.time())
+                for _, written in together:
+                    if written is not None:
+                        written.trouble = trouble
                 if trouble:
                     self._tell(trouble)
 
