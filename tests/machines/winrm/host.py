@@ -88,7 +88,22 @@ class Host:
 
     def act(self, action: str, method: str, endpoint: Endpoint, *more: str) -> Ran:
         """Call an action, or another command that reaches a machine, on the endpoint."""
-        scheme = "http" if endpoint.tls is None else "https"
-        place = ("--machine", MACHINE, "--port", str(endpoint.port), "--scheme", scheme)
-        name = action.split()
-        return self.run(*name, *place, "--credential", method, "--timeout", "10s", *more)
+        return self.run(*_words(action, method, endpoint, *more))
+
+    def start(self, action: str, method: str, endpoint: Endpoint, *more: str) -> subprocess.Popen[str]:
+        """Begin :meth:`act` in a process of its own, and leave it to itself."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "recovery", *_words(action, method, endpoint, *more)],
+            env={**os.environ, **self.environment, "PYTHONPATH": str(ROOT)},
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+
+def _words(action: str, method: str, endpoint: Endpoint, *more: str) -> list[str]:
+    scheme = "http" if endpoint.tls is None else "https"
+    place = ("--machine", MACHINE, "--port", str(endpoint.port), "--scheme", scheme)
+    return [*action.split(), *place, "--credential", method, "--timeout", "10s", *more]

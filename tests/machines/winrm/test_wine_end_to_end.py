@@ -52,6 +52,29 @@ def test_restart_with_dependents(host: Host, wine: WineMachine, windows_endpoint
     assert wine.guards() == []
 
 
+@pytest.mark.parametrize("idle", [False, True], ids=["its shell goes on", "its shell is ended as idle"])
+def test_services_come_back_though_the_monitoring_host_is_killed(
+    host: Host, wine: WineMachine, windows_endpoint: Endpoint, idle: bool
+) -> None:
+    wine.service("Store")
+    wine.service("Mail", "slowstop", 3000, needs="Store")
+    repair = host.start(
+        *("restart-service", "winrm-ntlm", windows_endpoint),
+        *("--service", "Store", "--settle", "1s", "--timeout", "240s"),
+    )
+    try:
+        wine.wait(lambda: "Mail stop" in wine.log(), 200)
+    finally:
+        repair.kill()
+        repair.communicate()
+    if idle:
+        windows_endpoint.shells.end_all()
+    wine.wait(lambda: wine.log().count("Mail start") == 2, 200)
+    wine.wait(lambda: [wine.state(name)[0] for name in ("Store", "Mail")] == [4, 4])
+    wine.wait(lambda: wine.guards() == [])
+    wine.wait(lambda: wine.shells() == [])
+
+
 def test_program_with_a_time_out(host: Host, wine: WineMachine, windows_endpoint: Endpoint) -> None:
     words = ("--timeout", "25s", "--", "C:\\program.exe", "orphan", "600000")
     ran = host.act("external-process", "winrm-ntlm", windows_endpoint, *words)

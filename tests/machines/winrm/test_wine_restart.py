@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import threading
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +18,7 @@ from recovery.platforms import RepairUnderWay
 from recovery.platforms.windows import Windows
 from recovery.requests import RestartRequest
 from recovery.transports.link import Link
+from tests.machines.winrm import lanes
 from tests.machines.winrm.lanes import PowerShellTransport
 from tests.machines.winrm.wine_machine import WineMachine
 
@@ -243,3 +246,83 @@ def test_whoever_dies_in_between_the_services_come_back(wine: WineMachine, party
     assert done[0].ended is (Ended.EXITED if party == "the guard" else Ended.LINK_LOST)
     assert wine.log().count("Upper start") >= 2
     wine.wait(lambda: wine.guards() == [])
+
+
+def fallen(wine: WineMachine, way: PowerShellTransport, *, guards: int) -> CommandResult:
+    """End all that is in the shell's job in the middle of a stop; what the restart was told."""
+    wine.service("Ground")
+    wine.service("Upper", "slowstop", 4000, needs="Ground")
+    done: list[CommandResult] = []
+    thread = threading.Thread(target=lambda: done.append(only_restart(wine, "Ground", transport=way)))
+    thread.start()
+    wine.wait(lambda: "Upper stop" in wine.log())
+    # The guard is started before the first stop.
+    wine.wait(lambda: len(wine.guards()) == guards)
+    way.started[-1].kill()
+    thread.join(90)
+    wine.wait(lambda: wine.shells() == [])
+    return done[0]
+
+
+def test_without_a_guard_that_outlives_the_shell_the_services_stay_down(wine: WineMachine) -> None:
+    """What the other tests of killed parties would see; Wine has no WMI, and this job lets nobody go."""
+    result = fallen(wine, wine.transport(job=0), guards=1)
+    assert result.ended is Ended.LINK_LOST
+    # The guard ended with the job.
+    wine.wait(lambda: wine.guards() == [] and wine.state("Upper")[0] == 1)
+    assert wine.log().count("Upper start") == 1
+
+
+def test_where_the_job_lets_nobody_go_the_guard_is_started_through_wmi(
+    wine: WineMachine, tmp_path: Path
+) -> None:
+    """WMI itself is stood in for: by what starts the line that it is given, outside of any job."""
+    parts = tmp_path / "parts"
+    parts.mkdir()
+    (parts / "native.ps1").write_text(lanes.whole("native") + WMI)
+    way = wine.transport(job=0)
+    way.parts = parts
+    stop = threading.Event()
+    broker = threading.Thread(target=start_what_wmi_is_asked_for, args=(wine, stop))
+    broker.start()
+    try:
+        result = fallen(wine, way, guards=1)
+        assert result.ended is Ended.LINK_LOST
+        wine.wait(lambda: [wine.state(name)[0] for name in ("Ground", "Upper")] == [4, 4])
+        assert wine.log().count("Upper start") == 2
+        wine.wait(lambda: wine.guards() == [])
+        # One that is not needed is ended, by the number that WMI told.
+        done = only_restart(wine, "Ground", transport=way)
+        assert (done.ok, done.notes) == (True, ())
+        wine.wait(lambda: wine.guards() == [])
+    finally:
+        stop.set()
+        broker.join(60)
+
+
+WMI = r"""
+function Invoke-CimMethod($ClassName, $MethodName, $Arguments) {
+    if ($ClassName -ne 'Win32_Process' -or $MethodName -ne 'Create') { throw 'no such thing' }
+    [IO.File]::WriteAllText('C:\wmi.new', $Arguments.CommandLine)
+    [IO.File]::Move('C:\wmi.new', 'C:\wmi.line')
+    while (-not [IO.File]::Exists('C:\wmi.number')) { Start-Sleep -Milliseconds 50 }
+    $number = [uint32] [IO.File]::ReadAllText('C:\wmi.number')
+    [IO.File]::Delete('C:\wmi.number')
+    @{ ReturnValue = 0; ProcessId = $number }
+}
+"""
+
+
+def start_what_wmi_is_asked_for(wine: WineMachine, stop: threading.Event) -> None:
+    asked, said = wine.drive / "wmi.line", wine.drive / "wmi.number"
+    while not stop.wait(0.05):
+        if asked.exists():
+            new = said.with_suffix(".told")
+            # Into a file: what it starts would hold a pipe open.
+            with new.open("wb") as file:
+                words = ["wine", "C:\\control.exe", "run", asked.read_text()]
+                subprocess.run(
+                    words, env=wine.environment, stdout=file, stderr=subprocess.DEVNULL, timeout=60
+                )
+            asked.unlink()
+            new.rename(said)

@@ -1,5 +1,5 @@
 /* control.exe create NAME COMMAND [NEEDS,NEEDS] | delete NAME | start NAME | stop NAME | disable NAME | state NAME |
- * end PROCESS | alive PROCESS | wait: what a test does to Wine's service controller and its processes. */
+ * end PROCESS | alive PROCESS | run LINE | wait: what a test does to Wine's service controller and its processes. */
 #include <windows.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +18,13 @@ int wmain(int count, WCHAR **words)
         printf("here\n");
         fflush(stdout);
         getchar();
+        return 0;
+    }
+    if (!wcscmp(what, L"run")) {
+        STARTUPINFOW start = { .cb = sizeof start };
+        PROCESS_INFORMATION made;
+        if (!CreateProcessW(0, words[2], 0, 0, FALSE, CREATE_NO_WINDOW, 0, 0, &start, &made)) return told(FALSE);
+        printf("%lu\n", made.dwProcessId);
         return 0;
     }
     if (!wcscmp(what, L"end") || !wcscmp(what, L"alive")) {
