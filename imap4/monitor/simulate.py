@@ -98,11 +98,13 @@ def at_recovery(monitor: Monitor, failures: int, alerts: int, elapsed: float) ->
 
 
 def _next(outage: Outage, moment: float, delay: float) -> float | None:
-    """When the test after one at ``moment`` begins; None: never, for checks are off for good."""
+    """When the test after one at ``moment`` begins; None: never, for nothing is tested any more."""
     moment += outage.test_duration + delay
-    for each in outage.situations(moment):
-        if each.situation is Situation.CHECKS_OFF:
-            return None if each.end is None else outage.start + each.end
+    while stopped := [each for each in outage.situations(moment) if each.situation.stops_tests]:
+        ends = [each.end for each in stopped if each.end is not None]
+        if len(ends) < len(stopped):
+            return None
+        moment = outage.start + max(ends)
     return moment
 
 

@@ -38,13 +38,22 @@ class Situation(Enum):
     NOTIFICATIONS_OFF = "notifications-off"
     CHECKS_OFF = "checks-off"
     """Nothing is tested; the next test comes when they are on again."""
+    ENGINE_DOWN = "engine-down"
+    """The engine restarts, or was killed: nothing is tested, and the count is kept."""
+    CLOCK_BACK = "clock-back"
+    """The clock was set back by as much as this lasts. Icinga 2 tests nothing until it is as late again."""
     HANDLERS_OFF = "handlers-off"
     """Every delay is Up's."""
 
     @property
     def silences(self) -> bool:
         """Whether an engine sends no notification meanwhile."""
-        return self not in (Situation.CHECKS_OFF, Situation.HANDLERS_OFF)
+        return self is not Situation.HANDLERS_OFF and not self.stops_tests
+
+    @property
+    def stops_tests(self) -> bool:
+        """Whether nothing is tested meanwhile."""
+        return self in (Situation.CHECKS_OFF, Situation.ENGINE_DOWN, Situation.CLOCK_BACK)
 
 
 @dataclass(frozen=True)

@@ -158,14 +158,17 @@ def test_situations_show_what_is_owed_and_when_it_is_told(
 def test_checks_and_handlers_that_are_off_change_the_delays(
     imap4_monitor: Run, write: Callable[[str], str]
 ) -> None:
-    ended = imap4_monitor("simulate", write(VENDOR), "--length", "4m", "--during", "checks-off=45s-2m")
-    assert [line.split()[2] for line in ended.stdout.splitlines()[2:]] == [
-        "0:00",
-        "0:30",
-        "2:00",
-        "3:00",
-        "4:00",
-    ]
+    # A restart that ends while checks are off still, or while the clock is behind, is no difference.
+    for also in ([], ["--during", "engine-down=40s-1m"], ["--during", "clock-back=1m-2m"]):
+        words = ["simulate", write(VENDOR), "--length", "4m", "--during", "checks-off=45s-2m", *also]
+        ended = imap4_monitor(*words)
+        times = [line.split()[2] for line in ended.stdout.splitlines()[2:]]
+        assert times == ["0:00", "0:30", "2:00", "3:00", "4:00"]
+    ended = imap4_monitor(
+        *("simulate", write(VENDOR), "--length", "4m"),
+        *("--during", "engine-down=45s-2m", "--during", "clock-back=1m30s-2m30s"),
+    )
+    assert [line.split()[2] for line in ended.stdout.splitlines()[2:5]] == ["0:00", "0:30", "2:30"]
     ended = imap4_monitor("simulate", write(VENDOR), "--length", "4m", "--during", "handlers-off=0s-")
     assert [line.split()[2] for line in ended.stdout.splitlines()[2:5]] == ["0:00", "0:30", "1:00"]
 
