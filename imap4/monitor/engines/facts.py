@@ -164,6 +164,26 @@ FACTS = (
         "the event command clears it at every failing test and at the recovery", "2.13.6, 2.14.6",
     ),
     Fact(
+        "Nagios, Naemon", "all",
+        "what is retained is saved once in retention_update_interval (an hour by default), and at an orderly "
+        "end",
+        "the handler has it saved after failing tests, by SAVE_STATE_INFORMATION", "Nagios 4.4.6 and 4.5.12",
+    ),
+    Fact(
+        "Icinga 2", "all", "what it knows is saved every 5 minutes, and at an orderly end",
+        "an outage that began since then is a new one after kill -9", "2.13.6",
+    ),
+    Fact(
+        "Icinga 2", "all",
+        "every change of a volatile service is a hard one to Icinga DB and to the history, while the API "
+        "says soft; without volatile, the event command does not run at every failing test",
+        "Warn shows as HARD there", "2.16",
+    ),
+    Fact(
+        "Icinga 2", "2.18 and later", "there is no ExternalCommandListener",
+        "nothing of ours uses it: reports and the sweep go through the API", "announced, not run",
+    ),
+    Fact(
         "Icinga 2", "all", "a recovery while notifications are off is dropped",
         "it is told with the next outage's, if there is one", "2.13.6, 2.14.6",
     ),

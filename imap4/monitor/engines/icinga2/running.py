@@ -11,7 +11,7 @@ from typing import Any
 
 from imap4.deadline import Deadline
 from imap4.monitor.engines.icinga2.api import IcingaReporter
-from imap4.monitor.engines.report import ReportError, ReportRefused
+from imap4.monitor.engines.report import ReportError, ReportRefused, cleaned
 from imap4.monitor.findings import Finding
 from imap4.monitor.model import Monitor
 
@@ -79,7 +79,7 @@ def services(
         said = [*_switch(name, values), *(_tests(monitor, values, now) if monitor else ())]
         wrong = wrong or bool(said)
         for what, why, remedy in said:
-            yield Finding(False, f"the running engine's {name} has {what}", why, remedy)
+            yield Finding(False, f"the running engine's {cleaned(name)} has {what}", why, remedy)
     if not wrong:
         yield Finding(True, f"the running engine has {len(found)} monitors, and nobody has switched them", "")
 
