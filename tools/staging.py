@@ -117,7 +117,7 @@ def starter(python: str, modules: str = "") -> str:
     assert trap
     assert run
     assert start
-    first = "try:\n    try:\n        from check_imap4 import run\n"
+    first = "try:\n    if sys.version_info < (3, 11):\n"
     assert first in start[0]
     code = start[0].replace(first, f'sys.path.insert(0, "{modules}")\n{first}') if modules else start[0]
     return (
