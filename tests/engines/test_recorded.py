@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import duckdb
 import pytest
 
 from imap4.deadline import Deadline
@@ -107,6 +109,30 @@ def made(request: pytest.FixtureRequest) -> Iterator[Made]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+# What PNP4Nagios' manual has Nagios write for its spool ("Bulk Mode", "Bulk Mode with NPCD").
+_FIELDS = (
+    *("DATATYPE::SERVICEPERFDATA", "TIMET::$TIMET$", "HOSTNAME::$HOSTNAME$", "SERVICEDESC::$SERVICEDESC$"),
+    *("SERVICEPERFDATA::$SERVICEPERFDATA$", "SERVICECHECKCOMMAND::$SERVICECHECKCOMMAND$"),
+    *("HOSTSTATE::$HOSTSTATE$", "HOSTSTATETYPE::$HOSTSTATETYPE$", "SERVICESTATE::$SERVICESTATE$"),
+    "SERVICESTATETYPE::$SERVICESTATETYPE$",
+)
+PNP = """
+process_performance_data=1
+service_perfdata_file={folder}/service-perfdata
+service_perfdata_file_template={fields}
+service_perfdata_file_mode=a
+"""
+PERFDATA_WRITER = """
+object PerfdataWriter "perfdata" {{
+  service_perfdata_path = "{folder}/service-perfdata"
+  service_temp_path = "{folder}/service-perfdata-tmp"
+  host_perfdata_path = "{folder}/host-perfdata"
+  host_temp_path = "{folder}/host-perfdata-tmp"
+  rotation_interval = 1s
+}}
+"""
+
+
 def _engine(
     name: str, folder: Path, monitor: Monitor
 ) -> tuple[nagios_core.Nagios | icinga.Icinga, Callable[[], None]]:
@@ -120,13 +146,15 @@ def _engine(
     )
     definition = Definition("m.toml", (monitor,))
     if name == "nagios":
-        nagios_core.make(folder, 1)
+        main = nagios_core.make(folder, 1)
+        main.write_text(main.read_text() + PNP.format(folder=folder, fields=r"\t".join(_FIELDS)))
         nagios_core.contact(folder, "admins", "/bin/true")
         write(folder / "objects", nagios.render(definition, programs))
         core = nagios_core.Nagios(folder)
         downtime = commands("downtime", "mail", "M 1")
         return core, lambda: send(str(core.command_file), downtime, Deadline(10))
-    icinga.make(folder)
+    main = icinga.make(folder)
+    main.write_text(main.read_text() + PERFDATA_WRITER.format(folder=folder))
     api = icinga.api(folder, {"eyes": icinga_eyes.PERMISSIONS})
     icinga.user(folder, "admins", 'command = [ "/bin/true" ]')
     write(folder / "objects", icinga2.render(definition, programs))
@@ -192,3 +220,45 @@ def test_the_status_is_in_maintenance(made: Made) -> None:
     rows = made.command("status", "--json")
     assert isinstance(rows, list)
     assert [(row["name"], row["state"], row["result"]) for row in rows] == [("Mail", "In Maintenance", "OK")]
+
+
+def test_what_the_engine_wrote_of_performance_data_is_imported_as_its_tests(made: Made) -> None:
+    """Files of PNP4Nagios' format by a real Nagios, and by the PerfdataWriter of a real Icinga 2."""
+    recorded = [
+        (float(fields[1]), int(fields[5]))
+        for path in sorted((made.folder / "records").glob("*.tsv"))
+        for line in path.read_text().split("\n")
+        if len(fields := line.split("\t")) > 1
+    ][: FAILING.stop]
+
+    def files() -> list[Path]:
+        return [each for each in made.folder.glob("service-perfdata*") if "tmp" not in each.name]
+
+    def lines() -> list[str]:
+        return "".join(each.read_text() for each in sorted(files())).splitlines()
+
+    wait_until(lambda: len(lines()) >= len(recorded), 60)
+    store = made.folder / "of-perfdata"
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "imap4.monitor.cli", "records", "import"),
+            *("-f", str(made.folder / "m.toml"), "--store", str(store), *map(str, files())),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.match(rf"{store}: \d+ tests and log entries, 0 notifications", done.stdout)
+    found = duckdb.execute(
+        "select epoch(moment), state, seconds, connect, greeting, message, recorder from read_parquet(?)"
+        " order by moment",
+        [[str(store / part.name) for part in load(store).parts]],
+    ).fetchall()
+    imported = found[: len(recorded)]
+    assert [row[1] for row in imported] == [state for _, state in recorded]
+    assert {row[6] for row in imported} == {"imported"}
+    for (moment, state), (at, _, seconds, connect, greeting, _, _) in zip(recorded, imported, strict=True):
+        assert abs(at - moment) < 30  # whole seconds, and of when the engine came to read the result
+        assert (seconds is not None, connect is not None) == (True, True)
+        assert (greeting is not None) == (state == 0)
