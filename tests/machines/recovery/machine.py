@@ -13,6 +13,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -20,8 +21,8 @@ from pathlib import Path
 
 from tests.machines.debian import as_root, cached_tree
 
-SUITE = os.environ.get("IMAP4_TEST_MACHINE", "bookworm")
-"""The Debian of the machines: the one that most servers run, unless the variable names another."""
+SUITE = os.environ.get("IMAP4_TEST_MACHINE") or ("trixie" if sys.version_info >= (3, 13) else "bookworm")
+"""The Debian of the machines: one with the Python that runs the tests, unless the variable names another."""
 PACKAGES = (
     "systemd,systemd-sysv,dbus,openssh-server,dovecot-imapd,sudo,procps,sysvinit-utils,lsb-base,"
     "python3"  # which only the benchmark's rival needs

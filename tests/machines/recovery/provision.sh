@@ -40,17 +40,34 @@ END
 mkdir -p "$ROOT/run/sshd"
 chroot "$ROOT" /usr/sbin/sshd -t 2>/dev/null || sed -i /PerSourcePenalties/d "$ROOT/etc/ssh/sshd_config.d/test.conf"
 
+# Dovecot 2.4 (Debian 13) says the place of mail and the users in other words than 2.3, after its version.
+if grep -q '^VERSION_ID="12"' "$ROOT/etc/os-release"; then
+    first=
+    mail='mail_location = maildir:~/Maildir'
+    passdb='passdb {
+  driver = pam
+}'
+    userdb='userdb {
+  driver = passwd
+}'
+else
+    first='dovecot_config_version = 2.4.0
+dovecot_storage_version = 2.4.0'
+    mail='mail_driver = maildir
+mail_path = ~/Maildir'
+    passdb='passdb pam {
+}'
+    userdb='userdb passwd {
+}'
+fi
 put /etc/dovecot/dovecot.conf <<END
+$first
 protocols = imap
 listen = $ADDRESS
 ssl = no
-mail_location = maildir:~/Maildir
-passdb {
-  driver = pam
-}
-userdb {
-  driver = passwd
-}
+$mail
+$passdb
+$userdb
 service imap-login {
   inet_listener imap {
     port = $IMAP_PORT
