@@ -95,6 +95,8 @@ class OutputOptions:
     verbose: bool = False
     explain: bool = False
     """Whether each rule's answer is told."""
+    engine: Mapping[str, str] = field(default_factory=dict)
+    """Where the engine is told what came of it, by the variables' names; they win where they are set."""
 
 
 @dataclass(frozen=True)

@@ -66,11 +66,23 @@ def _site(options: argparse.Namespace, main: main_file.MainFile | None) -> Site:
         command_file=options.command_file or (main.place("command_file") if main else packaging.command_file),
         records=Programs.records if options.records is None else options.records,
         notification=options.notification or Programs.notification,
+        icinga_api=_api(options.icinga_api or Programs.icinga_api),
         interval_length=options.interval_length
         or (main and main.interval_length)
         or Programs.interval_length,
     )
     return Site(programs, main.user if main else packaging.user)
+
+
+def _api(url: str) -> str:
+    from imap4.monitor.engines.icinga2.api import IcingaReporter
+    from imap4.monitor.engines.report import ReportError
+
+    try:
+        IcingaReporter.at(url, user="", password_file="")
+    except ReportError as error:
+        raise Trouble(f"--icinga-api: {error}", WRONG) from None
+    return url
 
 
 def _definition(paths: list[str]) -> Definition:

@@ -53,6 +53,11 @@ def _add_programs(sub: Parser) -> None:
         help="Nagios' and Naemon's command file (what its main file says, or its packaging has)",
     )
     sub.add_argument(
+        "--icinga-api",
+        metavar="URL",
+        help=f"Icinga 2's API, where repairs tell what came of them ({Programs.icinga_api})",
+    )
+    sub.add_argument(
         "--records",
         metavar="FOLDER",
         help=f"where tests are recorded for reports; '' for nowhere ({Programs.records})",

@@ -137,9 +137,36 @@ def _common(commands: Any, name: str, text: str, description: str, timeout: floa
     parser.add_argument("-v", "--verbose", action="store_true", help="print each step as it happens")
     add_event(parser)
     add_rules(parser, name)
+    _add_report(parser)
     add_files(parser)
     parser.set_defaults(run=run, action=name)
     return parser
+
+
+_REPORT = {
+    "nagios_command_file": "IMAP4_NAGIOS_COMMAND_FILE",
+    "icinga_api": "IMAP4_ICINGA_API",
+    "icinga_server_name": "IMAP4_ICINGA_SERVER_NAME",
+}
+
+
+def _add_report(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group(
+        "report", "where the engine is told what came of an event; the variables of its unit win"
+    )
+    engine = group.add_mutually_exclusive_group()
+    api = "Icinga 2's API; only IMAP4_ICINGA_PASSWORD_FILE names the file of its password"
+    for owner, option, metavar, text in (
+        (engine, "--nagios-command-file", "PATH", "Nagios' or Naemon's command file"),
+        (engine, "--icinga-api", "https://HOST:5665", api),
+        (group, "--icinga-server-name", "NAME", "the name in its certificate, where that is not the host"),
+    ):
+        variable = _REPORT[option[2:].replace("-", "_")]
+        owner.add_argument(option, metavar=metavar, help=f"{text} ({variable})")
+
+
+def _engine(options: argparse.Namespace) -> dict[str, str]:
+    return {variable: found for name, variable in _REPORT.items() if (found := getattr(options, name))}
 
 
 def run(options: argparse.Namespace, machines: Machines) -> int:
@@ -169,7 +196,7 @@ def request_for(options: argparse.Namespace, event: Event | None) -> RecoveryReq
         rules=rules_of(options),
         paths=paths_of(options),
         verify=options.verify,
-        output=OutputOptions(options.json, options.verbose, options.explain),
+        output=OutputOptions(options.json, options.verbose, options.explain, _engine(options)),
         dry_run=options.dry_run,
         detach=options.detach,
         taken_over=options.taken_over,

@@ -7,6 +7,7 @@ neither: it is a step in the history and a line on standard error.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
 from imap4.deadline import Deadline
 from recovery.decision.event import Event
@@ -27,7 +28,7 @@ _LOST = "not delivered"
 def report(
     event: Event | None, history: History, number: int, line: str, at: float, output: OutputOptions
 ) -> str | None:
-    """Tell the engine that the environment names (``imap4.monitor.engines.reporters``).
+    """Tell the engine that the environment names (``imap4.monitor.engines.reporters``), or else the options.
 
     Args:
         event: a person who asked by hand (None) needs no comment, and gets none.
@@ -41,7 +42,7 @@ def report(
         return None
     text, problem = "", ""
     try:
-        text = _deliver(event, f"{line} (recovery {number})")
+        text = _deliver(event, f"{line} (recovery {number})", output.engine)
     except Signalled as error:
         problem = f"ended by {error}; it is not certain that the engine was told"
     except RecoveryError as error:
@@ -71,8 +72,11 @@ def _skip_was_told(event: Event, history: History, number: int) -> bool:
     return same and any(name == STEP and not text.startswith(_LOST) for _, name, text in before.steps)
 
 
-def _deliver(event: Event, line: str) -> str:
+def _deliver(event: Event, line: str, engine: Mapping[str, str]) -> str:
     """Send it; returns what the history says of it, empty where no engine is named.
+
+    Args:
+        engine: variables that count where the environment names no engine.
 
     Raises:
         RecoveryError: it was not delivered, or that is not certain.
@@ -81,7 +85,8 @@ def _deliver(event: Event, line: str) -> str:
     from imap4.monitor.engines.reporters import reporter_from
 
     try:
-        reporter = reporter_from(os.environ)
+        named = any(os.environ.get(name) for name in ("IMAP4_NAGIOS_COMMAND_FILE", "IMAP4_ICINGA_API"))
+        reporter = reporter_from(os.environ if named else {**os.environ, **engine})
         if reporter is None:
             return ""
         if not event.host or not event.service:

@@ -22,6 +22,8 @@ class Programs:
     """Nagios' and Naemon's external command file, where pace writes."""
     records: str = "/var/lib/imap4-monitor/records"
     """The folder that every test of a monitor with statistics is recorded in, on the machine that tests."""
+    icinga_api: str = "https://localhost:5665"
+    """Icinga 2's API, where repairs tell what came of them."""
     notification: str = "mail-service-notification"
     """Icinga 2's NotificationCommand that carries an alert to a person."""
     interval_length: int = 60
@@ -91,6 +93,7 @@ def recovery_arguments(monitor: Monitor, action: Action, programs: Programs, eve
     """
     recovery = monitor.recovery
     arguments = [programs.recovery, action.name, "--event", event, "--alerts", str(action.alerts)]
+    arguments += _report(programs, event)
     arguments += ["--machine", recovery.machine, "--credential", recovery.credential]
     if recovery.port is not None:
         arguments += ["--port", str(recovery.port)]
@@ -105,6 +108,19 @@ def recovery_arguments(monitor: Monitor, action: Action, programs: Programs, eve
         arguments += ["--verify", shlex.join(check_arguments(monitor, programs))]
     arguments.append("--detach")
     return [*arguments, "--", *action.command] if action.command else arguments
+
+
+NODE_NAME = "@NodeName@"
+"""What stands for Icinga's own constant among arguments: the name that its node's certificate has."""
+
+
+def _report(programs: Programs, event: str) -> list[str]:
+    """Where the engine is told, so that it needs no variables for it. No secret: whoever lists the processes
+    sees it."""
+    if event == "nagios":
+        return ["--nagios-command-file", programs.command_file]
+    here = re.match(r"https://(localhost|127\.|\[::1\])", programs.icinga_api) is not None
+    return ["--icinga-api", programs.icinga_api, *(["--icinga-server-name", NODE_NAME] if here else [])]
 
 
 def slugs(monitors: Iterable[Monitor]) -> dict[Monitor, str]:

@@ -68,6 +68,7 @@ class Site:
         )
         defaults = DEFAULTS.format(address=ADDRESS, down=down)
         (self.folder / "monitors.toml").write_text(defaults + definition)
+        self._api = ""
         self.engine = self._nagios() if kind == "nagios" else self._icinga()
         self._render(kind, machine)
 
@@ -76,8 +77,8 @@ class Site:
         nagios_core.make(folder)
         line = f"{self.recorder.notify} admins '$SERVICEDESC$' '$NOTIFICATIONTYPE$'"
         nagios_core.contact(folder, "admins", line)
-        report = {"IMAP4_NAGIOS_COMMAND_FILE": str(folder / "rw" / "nagios.cmd")}
-        return nagios_core.Nagios(folder, self._environment | report)
+        # No variable says where repairs report: the rendered command lines do.
+        return nagios_core.Nagios(folder, self._environment)
 
     def _icinga(self) -> nagios_core.Nagios | icinga.Icinga:
         folder = self.folder / "engine"
@@ -86,8 +87,8 @@ class Site:
         icinga.user(folder, "admins", f'command = [ "{self.recorder.notify}", {macros} ]')
         # The name of the user and the permissions are those that docs/monitor.md gives.
         api = icinga.api(folder, {"imap4-recovery": PERMISSIONS})
+        self._api = f"https://localhost:{api.port}"
         report = {
-            "IMAP4_ICINGA_API": f"https://localhost:{api.port}",
             "IMAP4_ICINGA_PASSWORD_FILE": str(api.passwords["imap4-recovery"]),
             "IMAP4_ICINGA_CA_FILE": str(api.ca_file),
         }
@@ -113,6 +114,7 @@ class Site:
                 *(part for name, path in programs.items() for part in (f"--{name}-command", path)),
                 *("--command-file", str(self.folder / "engine" / "rw" / "nagios.cmd")),
                 *("--records", str(self.folder / "records")),
+                *(("--icinga-api", self._api) if self._api else ()),
             ],
             env=self._environment,
             check=True,

@@ -12,10 +12,12 @@ from collections.abc import Iterator, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from imap4.monitor.engines import facts, installed
 from imap4.monitor.engines.command_lines import OPTIONS, Programs
 from imap4.monitor.engines.icinga2 import foreign
+from imap4.monitor.engines.icinga2.api import PORT
 from imap4.monitor.engines.icinga2.verifier import Objects, dump, version_of
 from imap4.monitor.findings import Finding
 from imap4.monitor.model import Monitor
@@ -39,12 +41,22 @@ def _application(objects: Objects) -> Iterator[Finding]:
             yield Finding(on, f"{name} is {str(on).lower()}", "the monitors need it", remedy)
 
 
-def _api(objects: Objects) -> Iterator[Finding]:
+def _api(objects: Objects, programs: Programs) -> Iterator[Finding]:
     """Recovery's comments go through the API; what it may do there is as little as it can be."""
     there = bool(objects.get("ApiListener"))
     why = "repairs cannot tell their results to the engine"
     title = f"the feature api is {'on' if there else 'off'}"
     yield Finding(there, title, why, "icinga2 api setup, and restart")
+    parts = urlsplit(programs.icinga_api)
+    for listener in objects.get("ApiListener", {}).values():
+        port = int(listener.get("bind_port") or PORT)
+        # Whether another host's API is where it is said to be, is not to be seen here.
+        yield Finding(
+            parts.hostname not in ("localhost", "127.0.0.1", "::1") or (parts.port or PORT) == port,
+            f"the API listens at port {port}",
+            f"repairs tell what came of them to {programs.icinga_api}, where their unit names no other",
+            f"render with --icinga-api https://localhost:{port}, and reload",
+        )
     needed = ", ".join(f'"{each}"' for each in PERMISSIONS)
     able = [
         name for name, user in objects.get("ApiUser", {}).items() if _allows(user.get("permissions") or ())
@@ -121,7 +133,7 @@ def examine(
     )
     yield from _application(objects)
     if any(monitor.recovery.actions for monitor in monitors) or not monitors:
-        yield from _api(objects)
+        yield from _api(objects, programs)
     yield from foreign.cluster(objects, said)
     yield from _monitors(objects, programs, monitors)
     yield from _programs(objects, programs, monitors)

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from importlib import resources
 
-from imap4.monitor.engines.command_lines import Programs, recorded_arguments, recovery_arguments
+from imap4.monitor.engines.command_lines import NODE_NAME, Programs, recorded_arguments, recovery_arguments
 from imap4.monitor.engines.rendered_files import header
 from imap4.monitor.model import Action, AlertRange, Contact, Definition, Monitor
 
@@ -37,6 +37,11 @@ def quoted(text: str) -> str:
 def literal(text: str) -> str:
     """A string literal in which no macro is expanded."""
     return quoted(text.replace("$", "$$"))
+
+
+def _argument(text: str) -> str:
+    """An argument of a repair: a literal, or the constant that Icinga has for its own name."""
+    return "NodeName" if text == NODE_NAME else literal(text)
 
 
 def listed(literals: Iterable[str], indent: str = "  ") -> str:
@@ -98,7 +103,7 @@ def _repair(monitor: Monitor, number: int, action: Action, programs: Programs) -
             f"  service_name = {quoted(monitor.service)}",
             *_period(monitor),
             f"  vars.imap4_alerts = {_alerts(action.alerts)}",
-            f"  vars.imap4_arguments = {listed(map(literal, arguments))}",
+            f"  vars.imap4_arguments = {listed(map(_argument, arguments))}",
             "}",
             "",
         ]

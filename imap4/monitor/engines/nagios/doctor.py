@@ -76,6 +76,13 @@ def _rendered(main: MainFile, cache: ObjectCache | None, programs: Programs) -> 
         f"the rendered handler writes to {written}",
         f"render again with --command-file {file}, and restart the engine",
     )
+    for named in sorted(cache.reported(), key=str) if cache else ():
+        yield Finding(
+            named is not None and os.path.normpath(named) == file,
+            f"repairs tell what came of them to {named or 'the engine that their unit names'}",
+            f"the engine reads {file}; nobody hears of them where the unit's environment names no engine",
+            f"render again with --command-file {file}, and restart the engine",
+        )
 
 
 def _contacts(cache: ObjectCache, monitors: Sequence[Monitor]) -> Iterator[Finding]:

@@ -51,6 +51,12 @@ class ObjectCache:
                 found.add((program, path))
                 yield program, path
 
+    def reported(self) -> set[str | None]:
+        """The command files that rendered repairs name; None among them for one that names none."""
+        option = "--nagios-command-file"
+        lines = [words for name, words in self.commands.items() if name.startswith("imap4-recovery-")]
+        return {words[words.index(option) + 1] if option in words[:-1] else None for words in lines}
+
     def pace(self, option: str) -> str | None:
         """The value of an option of the rendered event handler; None where it has none."""
         words = self.commands.get("imap4-pace", [])

@@ -227,6 +227,26 @@ def test_a_recovery_that_was_killed_is_told_by_the_next_one(host: Recovery, engi
     assert engine.read() == [comment(f"CRITICAL - {TITLE}: {text} (recovery 1)")]
 
 
+def test_a_command_line_says_where_to_report_and_the_units_variables_win(
+    host: Recovery, engine: CommandFile, tmp_path: Path
+) -> None:
+    here = ("--nagios-command-file", str(engine.path))
+    assert host(*ASKED, *here, environ=NAGIOS).code == 0
+    assert engine.read() == [comment(f"OK - {TITLE}: {SAID} (recovery 1)")]
+    elsewhere = ("--nagios-command-file", str(tmp_path / "nowhere"))
+    assert host(*ASKED, *elsewhere, "--cooldown", "none", environ=engine.environment).err == ""
+    assert engine.read() == [comment(f"OK - {TITLE}: {SAID} (recovery 2)")]
+    ran = host(*ASKED, "--icinga-api", "https://localhost:1", "--cooldown", "none", environ=NAGIOS)
+    assert (ran.code, ran.err) == (
+        0,
+        "imap4-recovery: report not delivered: Icinga's API: no file with the password "
+        "(IMAP4_ICINGA_PASSWORD_FILE)\n",
+    )
+    both = host(*ASKED, *here, "--icinga-api", "https://localhost:1")
+    assert both.code == 3
+    assert "--icinga-api: not allowed with argument --nagios-command-file" in both.err
+
+
 def test_a_unit_of_its_own_knows_where_to_report() -> None:
     names = ["IMAP4_NAGIOS_COMMAND_FILE", "IMAP4_ICINGA_API", "IMAP4_ICINGA_USER"]
     names += ["IMAP4_ICINGA_PASSWORD_FILE", "IMAP4_ICINGA_CA_FILE", "IMAP4_ICINGA_SERVER_NAME"]
