@@ -80,8 +80,11 @@ def _api(url: str) -> str:
 
     try:
         IcingaReporter.at(url, user="", password_file="")
-    except ReportError as error:
-        raise Trouble(f"--icinga-api: {error}", WRONG) from None
+    except ReportError:
+        # Not what was given: it may hold a password.
+        raise Trouble(
+            "--icinga-api: give an address like https://icinga.example.org:5665, and nothing secret in it"
+        ) from None
     return url
 
 

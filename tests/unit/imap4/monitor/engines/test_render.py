@@ -317,3 +317,38 @@ def test_a_period_is_that_of_the_service_or_of_every_notification(imap4_monitor:
         == found["icinga2"].count("object Notification ")
         == 6
     )
+
+
+@pytest.mark.parametrize(
+    ("engine", "options", "said"),
+    [
+        ("nagios", ("--command-file", "/x/cmd"), "--nagios-command-file /x/cmd"),
+        ("naemon", ("--command-file", "/x/cmd"), "--nagios-command-file /x/cmd"),
+        (
+            "icinga2",
+            (),
+            '"--icinga-api",\n    "https://localhost:5665",\n    "--icinga-server-name",\n    NodeName,\n',
+        ),
+        (
+            "icinga2",
+            ("--icinga-api", "https://icinga.example.org:5666"),
+            '"--icinga-api",\n    "https://icinga.example.org:5666",\n    "--machine",\n',
+        ),
+    ],
+)
+def test_repairs_are_told_where_the_engine_hears_of_them(
+    imap4_monitor: Run, tmp_path: Path, engine: str, options: tuple[str, ...], said: str
+) -> None:
+    definition = str(GOLDEN / "definition.toml")
+    assert imap4_monitor("render", engine, definition, "-o", "out", *options).returncode == 0
+    (monitors,) = (tmp_path / "out").glob("imap4-monitors.*")
+    assert monitors.read_text().count(said) == 2
+
+
+@pytest.mark.parametrize("url", ["http://localhost:5665", "https://root:secret@localhost", "localhost"])
+def test_an_api_that_is_none_or_holds_a_password_is_not_rendered(imap4_monitor: Run, url: str) -> None:
+    definition = str(GOLDEN / "definition.toml")
+    ended = imap4_monitor("render", "icinga2", definition, "-o", "out", "--icinga-api", url)
+    assert (ended.stdout, ended.returncode) == ("", 3)
+    assert "--icinga-api: give an address like https://icinga.example.org:5665, and " in ended.stderr
+    assert "root" not in ended.stderr

@@ -131,6 +131,12 @@ def test_what_the_engine_has_rendered_is_looked_at(imap4_monitor: Run, tmp_path:
         "     the rendered handler writes to /x/cmd",
         f"     render again with --command-file {tmp_path}/rw/cmd, and restart the engine",
     ]
+    assert lines[6:9] == [
+        "BAD  repairs tell what came of them to the engine that their unit names",
+        f"     the engine reads {tmp_path}/rw/cmd; nobody hears of them where the unit's environment names "
+        "no engine",
+        f"     render again with --command-file {tmp_path}/rw/cmd, and restart the engine",
+    ]
     assert "BAD  the engine knows no contact or contact group boss" in lines
     assert not any("group admins" in line for line in lines)
     assert "BAD  the monitor Old on the host mail is in no definition that was given" in lines
