@@ -30,6 +30,7 @@ from recovery.transports.winrm.budget import Budget
 ROOT = Path(__file__).parents[3]
 UNHURRIED = Path(__file__).parent / "standins" / "unhurried"
 """A clock for scripts that a test gives few seconds: the start of PowerShell does not count."""
+SHARED = Path(__file__).parent / "standins" / "shared.ps1"
 SCRIPTS = ROOT / "recovery" / "platforms" / "windows"
 
 
@@ -161,3 +162,49 @@ class PowerShellTransport:
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+class WarmPowerShell:
+    """One PowerShell that does the tasks of many tests, one after the other."""
+
+    def __init__(self, command: str) -> None:
+        self._command = [command, "-NoProfile", "-NonInteractive", "-File", str(SHARED)]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def exchange(self, lines: bytes, nonce: str, seconds: float) -> tuple[bytes, bytes, int]:
+        """As :meth:`PowerShellTransport._exchange`; one that gives no answer in time is ended."""
+        if self._process is None:
+            pipe = subprocess.PIPE
+            self._process = subprocess.Popen(self._command, stdin=pipe, stdout=pipe)
+        entry, exit_ = self._process.stdin, self._process.stdout
+        assert entry is not None
+        assert exit_ is not None
+        entry.write(lines)
+        entry.flush()
+        out, end = b"", time.monotonic() + seconds
+        while winrm_script.find_answer(out, nonce) is None:
+            piece = b""
+            if select.select([exit_], [], [], max(0.0, end - time.monotonic()))[0]:
+                piece = os.read(exit_.fileno(), 1 << 16)
+            if not piece:
+                self.close()
+                break
+            out += piece
+        return out, b"", 0
+
+    def close(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()
+            self._process = None
+
+
+@dataclass
+class WarmTransport(PowerShellTransport):
+    """A transport whose scripts run in a PowerShell that is there already."""
+
+    warm: WarmPowerShell | None = None
+
+    def _exchange(self, lines: bytes, nonce: str, seconds: float) -> tuple[bytes, bytes, int]:
+        assert self.warm is not None
+        return self.warm.exchange(lines, nonce, seconds)

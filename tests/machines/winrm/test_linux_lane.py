@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from recovery.platforms.windows.about import about
 from recovery.platforms.windows.process import run_process
 from recovery.transports.link import Link
 from tests.machines.winrm import lanes
-from tests.machines.winrm.lanes import PowerShellTransport
+from tests.machines.winrm.lanes import PowerShellTransport, WarmPowerShell, WarmTransport
 
 STAND_INS = Path(__file__).parent / "standins"
 COMPAT = lanes.ROOT / "tools" / "compat51" / "compat51.ps1"
@@ -31,11 +32,11 @@ RUNNING = {"state": 4}
 class Lane:
     """Scripts on a Windows that a JSON text describes; each script sees it as it was described."""
 
-    def __init__(self, folder: Path, pwsh: str) -> None:
+    def __init__(self, folder: Path, transport: PowerShellTransport) -> None:
         self.log = folder / "calls"
         self.log.touch()
         self.standin: dict[str, Any] = {"services": {}, "processes": {}, "uptime": 86400}
-        self.transport = PowerShellTransport([pwsh], os.environ, STAND_INS)
+        self.transport = transport
         self.platform = Windows()
 
     def link(self) -> Link:
@@ -59,21 +60,35 @@ class Lane:
             )
 
 
+@pytest.fixture(scope="module")
+def warm() -> Iterator[WarmPowerShell]:
+    shared = WarmPowerShell(lanes.needed("linux"))
+    yield shared
+    shared.close()
+
+
 @pytest.fixture
-def lane(tmp_path: Path) -> Lane:
-    return Lane(tmp_path, lanes.needed("linux"))
+def lane(tmp_path: Path, warm: WarmPowerShell) -> Lane:
+    """All scripts in one PowerShell, each in a runspace of its own."""
+    return Lane(tmp_path, WarmTransport([], os.environ, STAND_INS, warm=warm))
 
 
-def test_leaves_stop_first_and_start_last(lane: Lane) -> None:
-    lane.standin["services"] = {
+@pytest.fixture
+def cold_lane(tmp_path: Path) -> Lane:
+    """As over WinRM: each script in a PowerShell of its own, with the bootstrap."""
+    return Lane(tmp_path, PowerShellTransport([lanes.needed("linux")], os.environ, STAND_INS))
+
+
+def test_leaves_stop_first_and_start_last(cold_lane: Lane) -> None:
+    cold_lane.standin["services"] = {
         "store": RUNNING,
         "mail": {"state": 4, "needs": ["store"]},
         "web": {"state": 4, "needs": ["mail"]},
         "idle": {"state": 1, "needs": ["store"]},
     }
-    result = lane.restart("store")
+    result = cold_lane.restart("store")
     assert (result.ok, result.notes) == (True, ())
-    assert lane.calls == [
+    assert cold_lane.calls == [
         "guard",
         *("stop web", "stop mail", "stop store"),
         *("start store", "start mail", "start web"),
@@ -403,10 +418,10 @@ def test_about_and_the_log_are_told(lane: Lane) -> None:
     assert lines == ["The mail shown service", "second line"]
 
 
-def test_program_gets_its_arguments_input_and_variables(lane: Lane) -> None:
+def test_program_gets_its_arguments_input_and_variables(cold_lane: Lane) -> None:
     words = ["", "a b", "it's", "$HOME", "é ü 日本 ✓", "-n", "*", "&|<>^", "tab\there"]
     script = 'for word; do printf "<%s>" "$word"; done; printf "%s" "$V"; cat; echo err >&2; exit 3'
-    with lane.link() as link:
+    with cold_lane.link() as link:
         result = run_process(
             link,
             ["sh", "-c", script, "sh", *words],
@@ -419,9 +434,9 @@ def test_program_gets_its_arguments_input_and_variables(lane: Lane) -> None:
     assert (result.stderr, result.exit_status, result.ended) == (b"err\n", 3, Ended.EXITED)
 
 
-def test_program_and_its_children_are_ended_at_the_time_out(lane: Lane) -> None:
-    lane.transport.program_seconds = 3
-    with lane.link() as link:
+def test_program_and_its_children_are_ended_at_the_time_out(cold_lane: Lane) -> None:
+    cold_lane.transport.program_seconds = 3
+    with cold_lane.link() as link:
         result = run_process(
             link,
             ["sh", "-c", "echo begun; sleep 300 & echo $!; wait"],

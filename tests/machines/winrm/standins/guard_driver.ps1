@@ -12,7 +12,7 @@ function Start-Sleep([int] $Milliseconds) {
     # Rounds instead of time, but for the guard's own end.
     $script:rounds++
     if ($rounds -gt 20) { [Threading.Thread]::Sleep(10) }
-    if ($rounds -gt 400) { throw 'endless' }
+    if ($rounds -gt 150) { throw 'endless' }
 }
 
 function Get-Service {
