@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import tzinfo
 from operator import itemgetter
 
@@ -10,7 +10,7 @@ from imap4.monitor.model import Monitor
 from imap4.monitor.records.reading import Reader, ask
 from imap4.monitor.records.summary import FAR
 from imap4.monitor.reports.asking import Places
-from imap4.monitor.reports.counting.numbers import divide, percent, spelled
+from imap4.monitor.reports.counting.numbers import Shares, divide, percent, spelled
 from imap4.monitor.reports.counting.outages import Repair
 from imap4.monitor.reports.counting.periods import at
 from imap4.monitor.reports.counting.timeline import Run, Timeline, build
@@ -46,20 +46,34 @@ def show(
     shares = divide(timeline.segments, [span]).shares()
     lines = [
         f"{plain(monitor.name)}: {clock(begin, zone)} to {clock(end, zone)} ({zone})",
-        f"availability {percent(shares.availability)} of covered time, coverage {percent(shares.coverage)}",
-        "",
-        *_chart(timeline, curve, span, columns, zone),
+        *_known(shares, timeline.last, zone),
         "",
     ]
+    seen = any(each.end > begin for each in timeline.segments)
+    if seen:
+        lines += [*_chart(timeline, curve, span, columns, zone), ""]
     events = [
         each
         for each in sorted(_events(timeline, monitor, repairs), key=itemgetter(0))
         if begin <= each[0] < end
     ]
     lines += [f"{clock(moment, zone)}  {text}" for moment, text in events]
-    if not events:
-        lines.append("no change of state" if timeline.segments else "no record in this time")
-    return "\n".join(lines)
+    if not events and seen:
+        lines.append("no change of state")
+    return "\n".join(lines).rstrip("\n")
+
+
+def _known(shares: Shares, last: int | None, zone: tzinfo) -> Iterator[str]:
+    """What is known of the time, in a line or two."""
+    if shares.availability is not None:
+        said = f"availability {percent(shares.availability)} of covered time, "
+        yield said + f"coverage {percent(shares.coverage)}"
+    elif shares.planned:
+        yield "in planned downtime for as long as anything is known"
+    elif last is None:
+        yield "no record of it in this time, nor in the 40 days before"
+    else:
+        yield f"no record of it in this time that tells whether it was up; last test: {clock(last, zone)}"
 
 
 def _chart(
@@ -83,7 +97,7 @@ def _chart(
         for place in range(max(first, 0), min(last, columns - 1) + 1) if sign else ():
             marks[place] = sign
     top = max((each for each in values if each is not None), default=0.0)
-    left, right = (at(each, zone).strftime("%d.%m. %H:%M") for each in span)
+    left, right = (at(each, zone).strftime("%Y-%m-%d %H:%M") for each in span)
     return [
         f"response time, median; the highest bar is {top * 1000:.1f} ms; X down, m maintenance, ? not known",
         sparkline(values),

@@ -13,6 +13,10 @@ from imap4.monitor.reports.screen import plain
 
 WIDTH = 80
 
+_LEGEND = (
+    "A mark a day: \u2588 all up, the lower the more was down, m planned downtime, \u00b7 nothing known."
+)
+
 _BARS = "\u2581\u2582\u2583\u2584\u2585\u2586\u2587\u2588"
 
 
@@ -22,6 +26,8 @@ def render(report: Report) -> str:
     lines += [f"{name + ':':<10}{text}" for name, text in words.head(report)]
     lines += ["", *_wrapped(words.verdict(report)), ""]
     lines += list(_table(report))
+    if any(len(each.days) > 1 for each in report.subjects):
+        lines += ["", *_wrapped(_LEGEND)]
     for subject in report.subjects[:MOST_PLOTS]:
         if subject.outages or subject.causes:
             lines += ["", *_subject(report, subject)]
@@ -41,7 +47,8 @@ def _table(report: Report) -> Iterator[str]:
     """A line of numbers and a strip of days for each monitor."""
     heads = ("availability", "budget", "coverage", "outages", "longest", "repaired")
     yield f"{'':<2}{heads[0]:>12}{heads[1]:>19}{heads[2]:>10}{heads[3]:>9}{heads[4]:>12}{heads[5]:>10}"
-    yield f"{'':<2}{'greeting ms':>17}{'95th':>9}{'before: median':>17}{'95th':>9}{'certificate':>18}"
+    times = ("greeting: median", "95th, ms", "before: median", "95th, ms", "certificate")
+    yield f"{'':<2}{times[0]:>17}{times[1]:>10}{times[2]:>17}{times[3]:>10}{times[4]:>18}"
     for subject in report.subjects:
         outages = len(subject.outages)
         yield ""
@@ -52,9 +59,9 @@ def _table(report: Report) -> Iterator[str]:
             f"{spelled(subject.longest) if outages else '-':>12}{words.repaired(subject):>10}"
         )
         days = words.days_left(subject)
-        times = [words.greeting(subject, which, before) for before in (False, True) for which in (0, 1)]
+        figures = [words.greeting(subject, which, before) for before in (False, True) for which in (0, 1)]
         certificate = "-" if days == "-" else f"{days} days"
-        yield f"  {times[0]:>17}{times[1]:>9}{times[2]:>17}{times[3]:>9}{certificate:>18}"
+        yield f"  {figures[0]:>17}{figures[1]:>10}{figures[2]:>17}{figures[3]:>10}{certificate:>18}"
         if len(subject.days) > 1:
             yield f"  {strip([shares for _, shares in subject.days])[: WIDTH - 2]}"
 

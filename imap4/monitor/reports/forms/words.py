@@ -36,8 +36,9 @@ def head(report: Report) -> list[tuple[str, str]]:
     period = report.wish.period
     zone = period.zone
     begin, end = (f"{at(each, zone):%Y-%m-%d %H:%M}" for each in (period.begin, period.end))
+    over = "" if report.made >= period.end else "; not over yet"
     return [
-        ("Period", f"{begin} to {end}, {zone}"),
+        ("Period", f"{begin} to {end}, {zone}{over}"),
         ("Made", f"{at(report.made, zone):%Y-%m-%d %H:%M} by imap4-monitor {VERSION}"),
         ("From", f"{counted(report.tests, 'test')} of {counted(len(report.subjects), 'monitor')}"),
         ("Coverage", percent(report.shares.coverage)),

@@ -69,19 +69,19 @@ Coverage: 66.66 %
 repaired automatically). Nothing is known of Dark.
 
   availability             budget  coverage  outages     longest  repaired
-        greeting ms     95th   before: median     95th       certificate
+   greeting: median  95th, ms   before: median  95th, ms       certificate
 
 Mail
        70.83 %   34 min 53 s over  100.00 %        1      35 min    1 of 1
-               10.0     10.0             10.0     10.0           30 days
+               10.0      10.0             10.0      10.0           30 days
 
 =cmd|' /C calc'!A0
       100.00 %           7 s left  100.00 %        -           -         -
-               10.0     10.0             10.0     10.0           30 days
+               10.0      10.0             10.0      10.0           30 days
 
 Dark
              -                  -    0.00 %        -           -         -
-                  -        -                -        -                 -
+                  -         -                -         -                 -
 
 Mail
 ----

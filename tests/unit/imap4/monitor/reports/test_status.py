@@ -158,7 +158,7 @@ def test_activity_tells_changes_alerts_and_repairs_in_their_order(
     )
     ended = imap4_monitor("activity", "Renamed", "--repairs", "history.json", "--timezone", "UTC", *places)
     assert ended.stderr == ""
-    events = [each[21:] for each in ended.stdout.splitlines() if re.match(r"\d{4}-\d\d-\d\d ", each)]
+    events = [each[21:] for each in ended.stdout.splitlines() if re.match(r"[-0-9]{10} [:0-9]{8}  ", each)]
     refused = "IMAP4 CRITICAL - mail:143 connection refused [connect.refused]"
     assert events == [
         f"Warn     {refused}",
@@ -171,6 +171,18 @@ def test_activity_tells_changes_alerts_and_repairs_in_their_order(
     ]
     assert "X" in ended.stdout
     assert "\u2588" in ended.stdout
+
+
+def test_activity_without_records_says_so(imap4_monitor: Run, places: list[str], tmp_path: Path) -> None:
+    ended = imap4_monitor("activity", "Never", "--repairs", "history.json", *places)
+    assert ended.stdout.splitlines()[1:] == ["no record of it in this time, nor in the 40 days before"]
+    last = time.time() - 3 * 86400
+    write(tmp_path / "records", [(last, line(last, 0, "Never"))])
+    told = imap4_monitor("activity", "Never", "--repairs", "history.json", "--timezone", "UTC", *places)
+    clock = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(last))
+    assert told.stdout.splitlines()[1:] == [
+        f"no record of it in this time that tells whether it was up; last test: {clock}"
+    ]
 
 
 def test_a_name_that_there_is_not_is_one_clear_line(imap4_monitor: Run, places: list[str]) -> None:
