@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 import os
 import socket
-import struct
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -23,9 +22,10 @@ from imap4.check.options import Options
 from imap4.check.record import line
 from imap4.handover import client
 from imap4.worker import status
+from imap4.worker.askers import Asker, groups_of_peer, received
 from imap4.worker.handlers import Pace
 from imap4.worker.jobs.dispatcher import Dispatcher, Tested
-from imap4.worker.jobs.plans import Plan, Planner
+from imap4.worker.jobs.plans import Planner
 from imap4.worker.loop.hub import FOREVER, Hub, Killed, Task
 from imap4.worker.loop.sockets import Socket
 
@@ -33,8 +33,6 @@ _ALIVE = 0.1
 """Seconds between two signs of life, at least, for who waits for an answer."""
 _PATIENCE = 2.0
 """Seconds that a program gets to say what it wants."""
-_LARGEST = 256 * 1024
-"""Bytes of a request."""
 _LATE = 1.0
 """Seconds after a check's maximum duration when it is given up; nobody waits for it any more."""
 _LONGEST_HANDLER = 10.0
@@ -42,10 +40,6 @@ _LONGEST_HANDLER = 10.0
 _LOOK_AGAIN = 0.5
 """Seconds for which our own surroundings are taken to be as they were."""
 _BACKLOG = 128
-_CREDENTIALS = struct.Struct("iII")
-_PEER_GROUPS = 59
-"""SO_PEERGROUPS of Linux 4.13 and newer, which Python has no name for."""
-_MOST_GROUPS = 256
 
 _DECLINED = b"N"
 
@@ -61,27 +55,8 @@ def listen(path: str) -> socket.socket:
     return status.listen(path, _BACKLOG)
 
 
-class _Theirs:
-    """What is told of the asker's side."""
-
-    def __init__(self, arguments: list[str], files: list[str], groups: list[int]) -> None:
-        self.groups = groups
-        self._files = dict(
-            zip([client.path_in(each) for each in arguments if "/" in each], files, strict=True)
-        )
-
-    def sees(self, path: str, ours: str, as_written: bool) -> bool:
-        """Whether a path leads the asker to our file.
-
-        Args:
-            ours: the file's identity.
-            as_written: whether what is written in it counts; a pipe is another one at every write, and
-                what is not there may be told as well as what is.
-        """
-        if not ours:
-            return not as_written and self._files.get(path) == client.NOTHING
-        fields = None if as_written else 2
-        return self._files.get(path, "").split(".")[:fields] == ours.split(".")[:fields]
+class _Declined(Exception):
+    """It is left to the program; the text says why, in few words, for ``imap4-worker status``."""
 
 
 class Server:
@@ -146,7 +121,7 @@ class Server:
         """The task of one request."""
         sock = Socket.adopt(self._hub, descriptor)
         try:
-            groups = _groups_of_peer(sock)
+            groups = groups_of_peer(sock)
             if groups is not None:
                 self._answer(sock, groups)
         except (Killed, OSError, ValueError):  # too late, gone, or not understood: it knows what to do
@@ -161,19 +136,20 @@ class Server:
     def _answer(self, sock: Socket, groups: list[int]) -> None:
         sock.settimeout(_PATIENCE)
         came = time.monotonic()
-        request = _received(sock)
+        request = received(sock)
         kind, code, surroundings, files, *arguments = request.decode().split("\0")
-        answer = None
-        if code == self._code and surroundings == self._around():
+        try:
+            if code != self._code:
+                raise _Declined("another installation")
+            if surroundings != self._around():
+                raise _Declined("other surroundings")
             self._waiting[sock] = came
-            theirs = _Theirs(arguments, files.split(), groups)
-            if kind == "check" and self._planner.as_started:
-                answer = self._checked(arguments, theirs)
-            elif kind == "pace":
-                answer = self._paced(arguments, theirs)
-        if answer is None:
-            self._dispatcher.statistics.declined += 1
-        if sock.send_now(answer or _DECLINED) == 0:
+            theirs = Asker(arguments, files.split(), groups)
+            answer = self._paced(arguments, theirs) if kind == "pace" else self._checked(arguments, theirs)
+        except _Declined as declined:
+            self._dispatcher.statistics.leave(str(declined))
+            answer = _DECLINED
+        if sock.send_now(answer) == 0:
             raise OSError("it is gone")
 
     def _around(self) -> str:
@@ -193,52 +169,55 @@ class Server:
                 if now - since >= _ALIVE:
                     sock.send_now(b"\0")
 
-    def _paced(self, arguments: list[str], theirs: _Theirs) -> bytes | None:
-        """The answer to an event handler; None where it is not to be done here."""
+    def _paced(self, arguments: list[str], theirs: Asker) -> bytes:
+        """The answer to an event handler."""
         asked = self._pace.asked(arguments)
         if asked is None:
-            return None
+            raise _Declined("upgraded, or not as rendered")
         doing, named = asked
-        if not self._same(theirs, named, as_written=False):
-            return None
+        self._want_same(theirs, named, as_written=False)
         getcurrent().kill_at = time.monotonic() + _LONGEST_HANDLER
         done = doing(time.time(), lambda seconds: self._hub.pause(time.monotonic() + seconds))
         self._dispatcher.statistics.served += 1
         return client.answered(done.code, time.time(), done.errors)
 
-    def _same(self, theirs: _Theirs, named: Sequence[str], as_written: bool = True) -> bool:
-        """Whether the files that are named are the same here, and as open to who asks as to us."""
-        if not named:
-            return True
-        if theirs.groups != sorted({*os.getgroups(), os.getegid()}):
-            return False
-        if not as_written:
-            # An engine's own, of which the pipe is about to be opened here anyway.
-            return all(theirs.sees(path, client.identity(path), as_written) for path in named)
+    def _want_same(self, theirs: Asker, named: Sequence[str], as_written: bool = True) -> None:
+        """See to it that the files that are named are the same here, and as open to who asks as to us."""
+        if named and theirs.groups != sorted({*os.getgroups(), os.getegid()}):
+            raise _Declined("other groups")
         same: list[bool] = []
 
         def compare() -> None:
             same.append(all(theirs.sees(path, client.identity(path), as_written) for path in named))
 
-        return self._dispatcher.apart(compare) and same[0]
+        if not (named and as_written):
+            # An engine's own pipe is about to be opened here anyway.
+            compare()
+        elif not self._dispatcher.apart(compare):
+            raise _Declined("no room")
+        if not same[0]:
+            raise _Declined("other files")
 
-    def _checked(self, arguments: list[str], theirs: _Theirs) -> bytes | None:
-        """The answer to who wants a check; None where it is not to be run here."""
+    def _checked(self, arguments: list[str], theirs: Asker) -> bytes:
+        """The answer to who wants a check."""
+        if not self._planner.as_started:
+            raise _Declined("upgraded since the start")
         plan = self._planner.plan_arguments(tuple(arguments))
         if plan.answer is not None:
             return client.answered(plan.answer[0], time.time(), plan.answer[1])
         options = plan.options
         if options is None:
-            return None
-        if not self._same(theirs, list(_named_files(options))):
-            return None
+            raise _Declined("such options")
+        self._want_same(theirs, list(_named_files(options)))
         task: Task = getcurrent()
         task.kill_at = time.monotonic() + options.timeout + _LATE
         tested = self._dispatcher.test(plan)
-        return None if tested is None else _told(plan, options, tested)
+        if tested is None:
+            raise _Declined("no room")
+        return _told(options, tested)
 
 
-def _told(plan: Plan, options: Options, tested: Tested) -> bytes:
+def _told(options: Options, tested: Tested) -> bytes:
     now = time.time()
     folder = record = b""
     if options.record is not None:
@@ -254,36 +233,3 @@ def _named_files(options: Options) -> Iterator[str]:
     for path in (*found, options.unix_path):
         if path is not None:
             yield path
-
-
-def _received(sock: Socket) -> bytes:
-    """A whole request.
-
-    Raises:
-        OSError: it does not come.
-        ValueError: it is none.
-    """
-    data = b""
-    while True:
-        part = sock.recv(65536)
-        if not part:
-            raise OSError("it is gone")
-        data += part
-        length = int.from_bytes(data[:4], "big")
-        if length > _LARGEST:
-            raise ValueError
-        if len(data) >= 4 and len(data) >= 4 + length:
-            return data[4:]
-
-
-def _groups_of_peer(sock: Socket) -> list[int] | None:
-    """The groups of who asks; None where it is neither root nor we."""
-    credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    _, user, group = _CREDENTIALS.unpack(credentials)
-    if user not in (0, os.geteuid()):
-        return None
-    try:
-        more = sock.getsockopt(socket.SOL_SOCKET, _PEER_GROUPS, 4 * _MOST_GROUPS)
-    except OSError:
-        return [group]
-    return sorted({group, *struct.unpack(f"{len(more) // 4}I", more)})

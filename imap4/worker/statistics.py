@@ -28,6 +28,8 @@ class Statistics:
         """Checks of programs that have handed them over; no jobs of a core."""
         self.declined = 0
         """Those that were left to the programs."""
+        self.reasons: dict[str, int] = {}
+        """Why they were."""
         self.registrations = 0
         self.last_registration = 0.0
         """When it last registered, in seconds since the epoch; 0 for never."""
@@ -56,6 +58,11 @@ class Statistics:
     def took(self, seconds: float) -> None:
         """Count a job by its time from arrival to answer."""
         self.latencies[bisect.bisect_left(BINS, seconds)] += 1
+
+    def leave(self, why: str) -> None:
+        """Count a check that is left to the program which has handed it over."""
+        self.declined += 1
+        self.reasons[why] = self.reasons.get(why, 0) + 1
 
     def failed(self, cause: str) -> None:
         """Count a failure of a tested server."""

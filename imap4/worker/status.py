@@ -122,7 +122,9 @@ def _lines(state: dict[str, Any], earlier: dict[str, Any], seconds: float) -> li
         f"{total['taken_over']} taken over"
     )
     where = state["serve"] or "no socket"
-    lines.append(f"programs  {total['served']} served at {where}, {total['declined']} left to them")
+    lines.append(
+        f"programs  {total['served']} served at {where}, {total['declined']} left to them{_why(total)}"
+    )
     lines.append("latency   " + ", ".join(_latency(total["latencies"], share) for share in (0.5, 0.95, 0.99)))
     threads = (f"{total.get(f'threads_{name}', 0)} {name}" for name in ("resolver", "files", "program"))
     lines.append("threads   " + ", ".join(threads))
@@ -137,6 +139,11 @@ def _lines(state: dict[str, Any], earlier: dict[str, Any], seconds: float) -> li
     causes = sorted(total["causes"].items(), key=lambda item: -item[1])
     lines.append("failures  " + (", ".join(f"{cause} {count}" for cause, count in causes) or "none"))
     return lines
+
+
+def _why(total: dict[str, Any]) -> str:
+    reasons = sorted(total["reasons"].items(), key=lambda item: -item[1])
+    return f" ({', '.join(f'{why} {count}' for why, count in reasons)})" if reasons else ""
 
 
 def _latency(latencies: list[int], share: float) -> str:

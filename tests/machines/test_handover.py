@@ -422,7 +422,19 @@ def test_status_tells_of_programs_where_there_is_no_core(worker: Serving, server
     told = subprocess.run(status, capture_output=True, text=True)
     assert told.returncode == 0
     assert told.stdout.startswith("core      none\nworker    pid ")
-    assert re.search(rf"^programs  [0-9]+ served at {worker.socket}, [0-9]+ left to them$", told.stdout, re.M)
+    assert re.search(rf"^programs  [0-9]+ served at {worker.socket}, [0-9]+ left to", told.stdout, re.M)
+
+
+def test_status_tells_why_it_was_left_to_a_program(server: ScriptedServer) -> None:
+    target = ("-H", "127.0.0.1", "-p", str(server.port))
+    with serving("--workers", "1") as worker:
+        worker.check(*target, env={"RES_OPTIONS": "debug"})
+        worker.check("--help")
+        wait_until(lambda: worker.state["total"]["declined"] == 2, "the figures")
+        status = [WORKER, "status", "--socket", str(worker.folder / "status.sock")]
+        told = subprocess.run(status, capture_output=True, text=True)
+    where = f"programs  0 served at {worker.socket}, 2 left to them"
+    assert f"{where} (other surroundings 1, such options 1)\n" in told.stdout
 
 
 def test_a_worker_with_nothing_to_do_is_wrong_use() -> None:
