@@ -9,7 +9,7 @@ DEBIAN_PACKAGES := dovecot-imapd mailutils-imap4d dnsmasq-base iproute2 nftables
 	openssh-client sudo debootstrap systemd-container util-linux busybox zsh fish samba samba-common-bin \
 	nagios4-core nagios4-cgi icinga2-bin nagios-nrpe-server nagios-nrpe-plugin chromium poppler-utils \
 	icingaweb2-module-director icingacli postgresql php-pgsql groff-base man-db \
-	wine gcc-mingw-w64-x86-64
+	wine gcc-mingw-w64-x86-64 libfaketime
 
 .PHONY: demo demo-nagios demo-recovery unit test test-packages test-kerberos lint check-install pyz completion man deb bench bench-outage bench-recovery bench-reports soak docs clean
 

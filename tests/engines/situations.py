@@ -26,6 +26,7 @@ DISTURBED = {
     "reload": "the engine reloads",
     "kill": "the engine is killed (-9) and started",
     "change": "another N and M, and a reload",
+    "clock": "the clock is set back by 300 s",
 }
 """What happens to a whole engine after a test; a situation with it is in an engine of its own."""
 GROUP = ("admin", "deputy")
@@ -260,6 +261,10 @@ def _disturbed() -> Iterator[Situation]:
         yield Situation(f"{word} when Lost", 1, 2, "+----++", {2: [word]}, differs)
         happens = {1: ["downtime"], 2: [word], 3: ["downtime ends"]}
         yield Situation(f"{word} in a downtime", 2, 2, "+-----++", happens, differs)
+    # A test that is asked for by the right clock would be far away.
+    waits = {"icinga2": "Icinga tests nothing until the clock is as late again"}
+    yield Situation("clock set back between alerts", 1, 4, "+-----+", {2: ["clock"]}, waits)
+    yield Situation("clock set back before an alert", 3, 1, "+-----+", {2: ["clock"]}, waits)
     yield Situation("N and M lowered", 3, 3, "+------++", {3: ["change"]}, changed=(2, 2))
     yield Situation("M lowered", 1, 6, "+-----++", {3: ["change"]}, changed=(1, 2))
     yield Situation("M raised when Lost", 1, 1, "+-----++", {3: ["change"]}, changed=(2, 3))
