@@ -93,6 +93,7 @@ def of_nagios(blocks: Blocks, host: str, service: str) -> dict[str, Any]:
         "outside": its.get("notification_period") == "never",
         # "0;" before the value of a variable that was never changed, "1;" else.
         "settled": its.get("_IMAP4_COUNT", "")[2:] in ("-", "left"),
+        "count": its.get("_IMAP4_COUNT", "")[2:],
         "host down": down[host],
         "parent down": down[host.replace("host", "parent")],
     }

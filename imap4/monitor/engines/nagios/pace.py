@@ -206,9 +206,9 @@ def _recovered(rules: Rules, told: Told, before: Count, now: float, interval: in
 def saves(rules: Rules, told: Told, before: Count, path: str, now: float) -> bool:
     """Whether the engine is to save what it retains, so that one that is killed does not count anew.
 
-    Not where nothing depends on it any more: all alerts were sent before this test, or all was well. Nor more
-    often than once in a second for each megabyte that it saves, which is about a hundredth of its time: a
-    large installation in which much fails at once would do nothing else.
+    Not where nothing depends on it any more: all alerts were sent before this test, or all was well. Nor,
+    with more than a megabyte to save, more often than once in a second for each further one, which is about
+    a hundredth of its time: a large installation in which much fails at once would do nothing else.
 
     Args:
         path: the file that the engine saves to; empty: not known, and nothing is asked for.
@@ -224,4 +224,4 @@ def saves(rules: Rules, told: Told, before: Count, path: str, now: float) -> boo
         return True
     age = now - seen.st_mtime
     # A file from the future is of a clock that was set back.
-    return age < 0 or age >= seen.st_size / 1e6
+    return age < 0 or age >= seen.st_size / 1e6 - 1

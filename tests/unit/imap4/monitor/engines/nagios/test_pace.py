@@ -189,8 +189,8 @@ def test_the_engine_is_asked_to_save_what_being_killed_would_lose(tmp_path: Path
     with file.open("wb") as large:
         large.truncate(50_000_000)
     os.utime(file, (saved, saved))
-    assert not asked(told(1), "-", 49)
-    assert asked(told(1), "-", 51)
+    assert not asked(told(1), "-", 48)
+    assert asked(told(1), "-", 50)
     # A clock that was set back knows nothing of the last time.
     assert asked(told(1), "-", -1)
     file.unlink()
