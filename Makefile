@@ -11,7 +11,7 @@ DEBIAN_PACKAGES := dovecot-imapd mailutils-imap4d dnsmasq-base iproute2 nftables
 	icingaweb2-module-director icingacli postgresql php-pgsql groff-base man-db \
 	wine gcc-mingw-w64-x86-64 libfaketime
 
-.PHONY: demo demo-nagios demo-recovery unit test test-packages test-kerberos lint check-install pyz completion man deb bench bench-outage bench-recovery bench-reports soak docs clean
+.PHONY: demo demo-nagios demo-recovery unit test test-packages test-kerberos lint check-install pyz completion man deb release constraints bench bench-outage bench-recovery bench-reports soak docs clean
 
 # The first stamp is what a user needs, the second adds what a developer needs.
 $(VENV)/.run: setup.cfg pyproject.toml
@@ -75,6 +75,15 @@ $(PACKAGING)/.ready: Makefile
 
 deb: $(PACKAGING)/.ready
 	@tools/make-deb dist $(CURDIR)/$(PACKAGING)/bin/python $(KIND)
+
+release: $(PACKAGING)/.ready
+	@$(PACKAGING)/bin/python -B tools/release.py dist
+
+# Every library that the product and its extras may bring, by version and hash, for all Pythons that are supported.
+constraints:
+	@tools/make-venv build/constraints-venv 'uv>=0.5'
+	@build/constraints-venv/bin/uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 \
+		--extra all --no-emit-index-url --custom-compile-command 'make constraints' setup.cfg -o constraints.txt
 
 completion: $(VENV)/.dev
 	@$(BIN)/python tools/completion.py build/completion

@@ -13,6 +13,7 @@ import os
 import re
 import sys
 import textwrap
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -79,6 +80,8 @@ def _page(parser: argparse.ArgumentParser, about: str, names: list[str]) -> str:
     page.prog = parser.prog.replace(" ", "-")
     page.description = about
     page.manual = "check_imap4"
+    # The library's own is of this machine's time zone.
+    page.date = time.strftime("%Y-%m-%d", time.gmtime(epoch_of(ROOT)))
     page.source = _version()
     page.synopsis = [parser.prog, *page.synopsis[len(parser.prog.split()) :]]
     page.add_section("DESCRIPTION", "=", "\n.PP\n".join(map(_paragraph, _paragraphs(description))))

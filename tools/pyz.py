@@ -16,6 +16,7 @@ import re
 import shutil
 import sys
 import tempfile
+import time
 import zipapp
 from pathlib import Path
 
@@ -23,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from imap4 import __version__  # noqa: E402 - the checkout is not installed
-from tools.commit import commit_of, write_commit  # noqa: E402
+from tools.commit import commit_of, epoch_of, write_commit  # noqa: E402
 
 # The shell's part of the file; Python finds the archive behind it from the file's end.
 _HEAD = """#!/bin/sh
@@ -69,10 +70,14 @@ def build(output: Path) -> None:
         # Byte code beside the source, in the old place, which is where zipimport looks. Another Python
         # version ignores it and compiles the source.
         mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
-        compileall.compile_dir(folder, quiet=1, legacy=True, invalidation_mode=mode)
+        # Of one file after the other, and without this folder's name, so that the same comes out again.
+        compileall.compile_dir(
+            folder, quiet=1, legacy=True, invalidation_mode=mode, stripdir=folder, workers=1
+        )
         # The one file that another version may have to read: as source alone.
         (inside / "__main__.pyc").unlink()
         shutil.copy(ROOT / "LICENSE", inside)
+        _make_the_same(inside)
         archive = io.BytesIO()
         zipapp.create_archive(folder, archive)
     output.write_bytes(_HEAD.format(about=f"check_imap4 {__version__}").encode() + archive.getvalue())
@@ -81,6 +86,16 @@ def build(output: Path) -> None:
         # Root leaves nothing of its own in somebody's folder.
         owner = output.absolute().parent.stat()
         os.chown(output, owner.st_uid, owner.st_gid, follow_symlinks=False)
+
+
+def _make_the_same(folder: Path) -> None:
+    """Give all files the moment of the commit, in one zone, and modes that no umask has a say in."""
+    os.environ["TZ"] = "UTC"
+    time.tzset()
+    moment = epoch_of(ROOT)
+    for path in (*folder.rglob("*"), folder):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+        os.utime(path, (moment, moment))
 
 
 def _start() -> str:

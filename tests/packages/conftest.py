@@ -16,16 +16,16 @@ pytest.register_assert_rewrite("tests.packages.trying")
 TOP = Path(__file__).parents[2]
 
 
-def _prepared(kind: str, folder: Path) -> Path:
+def _prepared(kind: str, folder: Path, **environment: str) -> Path:
     command = [sys.executable, "-B", str(TOP / "tools" / "debian_source.py"), kind, str(folder / "source")]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment})
     assert done.returncode == 0, done.stdout + done.stderr
     return folder / "source"
 
 
-def build_native(folder: Path) -> list[Path]:
+def build_native(folder: Path, **environment: str) -> list[Path]:
     """The native packages, built in Debian 13; and what its lintian says of them is nothing."""
-    source = _prepared("native", folder)
+    source = _prepared("native", folder, **environment)
     (folder / "mount").mkdir()
     with Root(folder / "mount", builder()) as root:
         tar = subprocess.Popen(["tar", "-C", str(source), "-c", "."], stdout=subprocess.PIPE)
