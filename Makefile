@@ -11,7 +11,7 @@ DEBIAN_PACKAGES := dovecot-imapd mailutils-imap4d dnsmasq-base iproute2 nftables
 	icingaweb2-module-director icingacli postgresql php-pgsql groff-base man-db \
 	wine gcc-mingw-w64-x86-64 libfaketime
 
-.PHONY: demo demo-nagios demo-recovery unit test test-packages test-kerberos lint check-install pyz completion man deb release constraints bench bench-outage bench-recovery bench-reports soak docs clean
+.PHONY: demo demo-nagios demo-recovery unit test test-packages test-kerberos lint check-install pyz completion man deb rpm release constraints bench bench-outage bench-recovery bench-reports soak docs clean
 
 # The first stamp is what a user needs, the second adds what a developer needs.
 $(VENV)/.run: setup.cfg pyproject.toml
@@ -75,6 +75,9 @@ $(PACKAGING)/.ready: Makefile
 
 deb: $(PACKAGING)/.ready
 	@tools/make-deb dist $(CURDIR)/$(PACKAGING)/bin/python $(KIND)
+
+rpm: $(PACKAGING)/.ready
+	@tools/make-rpm dist $(CURDIR)/$(PACKAGING)/bin/python
 
 release: $(PACKAGING)/.ready
 	@$(PACKAGING)/bin/python -B tools/release.py dist
