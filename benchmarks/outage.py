@@ -126,7 +126,9 @@ def _begin(engine: nagios_core.Nagios, definition: Definition) -> None:
 def site(engine: str, plugin: str, definition: Definition, worker: list[str] | None) -> Iterator[Site]:
     """An engine with these monitors; ``worker``: the options of one beside it."""
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="outage")))
+        folder = Path(
+            stack.enter_context(tempfile.TemporaryDirectory(prefix="outage", ignore_cleanup_errors=True))
+        )
         (folder / "records").mkdir()
         programs = Programs(
             check=plugin,
