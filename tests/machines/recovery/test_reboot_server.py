@@ -69,7 +69,7 @@ def test_machine_that_just_came_up_is_not_rebooted(machine: Machine) -> None:
 
 
 def test_machine_with_a_scheduled_reboot_is_not_rebooted(machine: Machine) -> None:
-    # What "shutdown -r +60" leaves; logind, which would write it, is not on this machine.
+    # What "shutdown -r +60" leaves; logind would write it.
     old = boot_id(machine)
     machine.console(SCHEDULE, "30", "reboot")
     try:
@@ -91,32 +91,30 @@ def test_a_reboot_that_is_scheduled_in_hours_is_not_under_way(machine: Machine) 
     assert re.fullmatch(r"a poweroff was scheduled in 2(39|40) min \d+ s, which a reboot forgets", told)
 
 
+INHIBIT = """(systemd-inhibit --what=shutdown --who=APT --why='APT installs packages' --mode=block \\
+    sleep 1000 >/dev/null 2>&1 &)
+until systemd-inhibit --list --no-legend | grep -q APT; do sleep 0.1; done
+systemd-inhibit --list --no-legend --no-pager | grep APT"""
+
+
 def test_a_package_upgrade_under_way_is_waited_for_and_named(machine: Machine) -> None:
-    """logind, which keeps the inhibitors, is not on this machine: busctl says what it says elsewhere."""
     old = boot_id(machine)
-    said = (
-        'a(ssssuu) 2 "sleep" "NetworkManager" "has to turn off networks" "delay" 0 7 '
-        '"shutdown" "APT" "APT is installing or removing packages" "block" 0 4711'
-    )
-    machine.console(
-        'printf "#!/bin/sh\\ncat /run/said\\n" >/run/busctl; chmod 755 /run/busctl; '
-        'printf "%s\\n" "$1" >/run/said; '
-        "mount --bind /run/busctl /usr/bin/busctl",
-        said,
-    )
+    held = machine.console(INHIBIT)
+    found = re.search(r"root\s+(\d+) systemd-inhibit", held)
+    assert found, held
     holds = (
-        "APT (process 4711): APT is installing or removing packages holds an inhibitor against shutdown "
+        f"APT (process {found[1]}): APT installs packages holds an inhibitor against shutdown "
         "(systemd-inhibit --list shows it)"
     )
     try:
         outcome = reboot(machine, seconds=6)
         preview = plan(way(machine), RebootRequest(0), deadline=Deadline(10))
         assert boot_id(machine) == old
-        # Its end is waited for; the mount goes with the machine.
-        machine.console("(sleep 3; echo 'a(ssssuu) 0' >/run/said) >/dev/null 2>&1 &")
+        # Its end is waited for.
+        machine.console("(sleep 3; pkill -f 'sleep 1000') >/dev/null 2>&1 &")
         waited = reboot(machine, seconds=60)
     finally:
-        machine.console("umount /usr/bin/busctl 2>/dev/null")
+        machine.console("pkill -f 'sleep 1000'")
     assert (outcome.verdict, outcome.summary) == (Verdict.FAILED, f"not rebooted: {holds}")
     assert (preview.verdict, preview.reason) == (
         Verdict.NOT_PROVEN,
@@ -124,6 +122,36 @@ def test_a_package_upgrade_under_way_is_waited_for_and_named(machine: Machine) -
     )
     assert waited.verdict is Verdict.PROVEN
     assert ("wait", holds) in [(step.name, step.text) for step in waited.steps]
+
+
+def test_a_container_that_shows_its_hosts_boot_id_is_proven_by_its_first_process(machine: Machine) -> None:
+    """systemd-nspawn hides the host's boot id below one of the container's own, which is taken away here."""
+    shown = "/proc/sys/kernel/random/boot_id"
+    unit = (
+        "[Unit]\nDefaultDependencies=no\nBefore=sysinit.target ssh.service\n"
+        f"[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=umount {shown}\n"
+        "[Install]\nWantedBy=sysinit.target\n"
+    )
+    path = "/etc/systemd/system/hosts-boot-id.service"
+    machine.console(f'printf %s "$1" >{path}; systemctl daemon-reload', unit)
+    machine.console("systemctl enable --now hosts-boot-id")
+    hosts = Path(shown).read_text().strip()
+    assert boot_id(machine) == hosts
+    try:
+        outcome = reboot(machine)
+        assert boot_id(machine) == hosts
+    finally:
+        machine.console("systemctl disable hosts-boot-id")
+        machine.console(f"rm {path}; systemctl daemon-reload")
+    assert re.fullmatch(
+        rf"up again after \d+\.\d s \(a new first process, boot id {hosts[:4]} as before\)"
+        r"(, system degraded: .*)?",
+        outcome.summary,
+    )
+    assert outcome.verdict is Verdict.PROVEN
+    assert outcome.facts_before["boot_id"] == outcome.facts_after["boot_id"] == hosts
+    assert outcome.facts_before["first_process"] != outcome.facts_after["first_process"]
+    assert machine.console("ls /run/imap4-recovery.rebooting 2>&1 >/dev/null") != ""
 
 
 def test_reboot_without_privilege_names_the_lines(machine: Machine) -> None:
