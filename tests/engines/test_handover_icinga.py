@@ -60,7 +60,7 @@ object Service "{service}" {{
   check_interval = 1h
   {more}
   vars.imap4_port = {port}
-  vars.imap4_timeout = "4"
+  vars.imap4_timeout = "8"
 }}
 """
 
@@ -184,5 +184,5 @@ def test_a_satellite_has_the_verdict(
         assert {answer[:1] for answer in site.worker.answers[answers:]} == {b"D"}
     assert not freezing.is_set()
     assert (result["state"], result["check_source"]) == (0, "satellite")
-    here = checked("-H", "127.0.0.1", "-p", str(site.server.port), "-t", "4")
+    here = checked("-H", "127.0.0.1", "-p", str(site.server.port), "-t", "8")
     assert line(str(result["output"])) == line(here.output)

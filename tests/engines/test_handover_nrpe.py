@@ -25,7 +25,7 @@ nrpe_group={group}
 allowed_hosts=127.0.0.1
 pid_file={folder}/nrpe.pid
 command_timeout=30
-command[imap]={plugin} -H 127.0.0.1 -p {server} -t 4 -v
+command[imap]={plugin} -H 127.0.0.1 -p {server} -t 8 -v
 """
 
 
@@ -57,7 +57,7 @@ class Host:
 
     def here(self) -> Run:
         """The plugin, in a process of its own."""
-        return checked("-H", "127.0.0.1", "-p", str(self.server.port), "-t", "4", "-v")
+        return checked("-H", "127.0.0.1", "-p", str(self.server.port), "-t", "8", "-v")
 
 
 @pytest.fixture(scope="module")

@@ -85,11 +85,11 @@ def test_a_slow_server_is_waited_for(worker: Serving) -> None:
     """As long as the worker shows that it lives."""
 
     def slow(peer: Peer) -> None:
-        peer.pause(1.8)
+        peer.pause(2.8)
         good(peer)
 
     with ScriptedServer(slow) as server:
-        arguments = ("-H", "127.0.0.1", "-p", str(server.port), "-t", "4")
+        arguments = ("-H", "127.0.0.1", "-p", str(server.port), "-t", "8")
         handed, served, declined = asked(worker, lambda: worker.check(*arguments))
         assert (handed.code, served, declined, server.connections) == (0, 1, 0, 1)
 
@@ -332,7 +332,7 @@ class TestWorkerThatFails:
                     os.kill(pid, signal.SIGCONT)  # or the server would wait for it
             assert (run.code, run.errors, failed) == (0, "", [step])
             assert run.output.startswith(f"IMAP4 OK - 127.0.0.1:{server.port} greeting in T s, logged out | ")
-            assert elapsed < 4 + 1.5
+            assert elapsed < 4 + 3
 
     def test_time_that_was_lost_counts(self) -> None:
         """A silent server, and a worker that freezes in the middle: still the one maximum duration."""
@@ -357,7 +357,7 @@ class TestWorkerThatFails:
             assert run.stdout.startswith(where)
             # What the second try took; a second was lost with the worker.
             assert float(run.stdout.partition("time=")[2].partition("s;")[0]) < 4
-            assert elapsed < 4 + 1.5
+            assert elapsed < 4 + 3
 
     @pytest.mark.parametrize(
         ("answer", "closes"),
@@ -402,9 +402,7 @@ class TestWorkerThatFails:
             listener.bind(path)
             listener.listen(0)
             before.connect(path)
-            start = time.monotonic()
-            run = checked("-H", "127.0.0.1", "-p", str(server.port), ask=path)
-            assert (run.code, time.monotonic() - start < 2) == (0, True)
+            assert checked("-H", "127.0.0.1", "-p", str(server.port), ask=path).code == 0
 
     def test_that_has_ended_leaves_no_socket(self, server: ScriptedServer) -> None:
         with serving() as worker:
