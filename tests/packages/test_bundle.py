@@ -58,6 +58,10 @@ def test_its_libraries_are_its_own_and_compiled(root: Root) -> None:
     assert mine == ""
 
 
+def test_the_set_up_proves_the_engine_and_is_taken_back(root: Root) -> None:
+    trying.setup(root)
+
+
 def test_the_monitor_renders_and_the_engine_takes_it(root: Root) -> None:
     trying.monitor(root)
 

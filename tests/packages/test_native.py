@@ -71,6 +71,10 @@ def test_its_code_is_compiled_and_nobody_elses_name_is_taken(alone: Root) -> Non
     )
 
 
+def test_the_set_up_proves_the_engine_and_is_taken_back(root: Root) -> None:
+    trying.setup(root)
+
+
 def test_the_monitor_renders_and_the_engine_takes_it(root: Root) -> None:
     trying.monitor(root)
 

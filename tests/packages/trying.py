@@ -188,3 +188,20 @@ def remove_and_purge(root: Root, *packages: str) -> None:
     gone = "/var/lib/check_imap4 /var/lib/imap4-monitor /etc/nagios-plugins/config/check_imap4.cfg"
     assert root.shell(f"for each in {gone}; do [ -e $each ] && echo $each; done; true") == ""
     root.shell("getent passwd nagios root; ls /etc/nagios4/conf.d/imap4-monitors.cfg /etc/passwd")
+
+
+def setup(root: Root) -> None:
+    """The set-up leaves alone what the package brought, proves the engine, and is taken back."""
+    before = root.shell("find /etc/systemd /usr/local/bin /etc/nagios4 | sort")
+    ended = root.run("imap4-monitor", "setup", "--yes")
+    assert (ended.stderr, ended.returncode) == ("", 0)
+    # The package's own, which have the right paths already.
+    assert "imap4-collect" not in ended.stdout.partition("verified by")[0]
+    assert "/usr/local/bin" not in ended.stdout
+    for scene in ("check:    the engine's", "alert:    the server", "repair:   imap4-recovery was started"):
+        assert f"\n  {scene}" in ended.stdout
+    assert "\n  recovery: the server answers again, and the contact was told OK\n" in ended.stdout
+    assert "nothing to change" in root.run("imap4-monitor", "setup").stdout
+    gone = root.run("imap4-monitor", "setup", "--remove", "--yes")
+    assert (gone.stderr, gone.returncode) == ("", 0)
+    assert root.shell("find /etc/systemd /usr/local/bin /etc/nagios4 | sort") == before

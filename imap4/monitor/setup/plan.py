@@ -74,7 +74,9 @@ def _folders(site: Site, plan: Plan) -> Iterator[Step]:
 
 
 def _links(site: Site) -> Iterator[Step]:
-    """The programs where everybody's shell looks, unless they are there."""
+    """The programs where everybody's shell looks, unless they are there, or a package has them."""
+    if os.path.lexists("/usr/bin/imap4-monitor"):
+        return
     for name in _NAMES:
         program = Path(site.programs.monitor).parent / name
         if program.is_file() and not shutil.which(name, path="/usr/local/bin:/usr/bin:/usr/sbin:/bin"):
