@@ -94,11 +94,16 @@ def code() -> str:
 
 
 def surroundings() -> str:
-    """What a check depends on beside its arguments: where it is, and what its libraries are told."""
+    """What a check depends on beside its arguments: where it is, and what its libraries are told.
+
+    Empty where that cannot be said, as without /proc: it is nobody else's then.
+    """
     told = sorted(b"%b=%b" % pair for pair in posix.environ.items() if pair[0].startswith(_OPENS))
     places = ("/proc/self/ns/net", "/", "/etc/resolv.conf")
     # Of folders, the device and the number: they change with every file that comes and goes.
     seen = [".".join(identity(path).split(".")[:2]) for path in places]
+    if not (seen[0] and seen[1]):
+        return ""
     return "\n".join([*seen, posix.uname().nodename, *map(repr, told)])
 
 
@@ -127,8 +132,8 @@ def ask(path: str, kind: str, arguments: list[str], duration: float) -> Answer |
         import _socket
 
         fields = (kind, code(), surroundings(), files(arguments), *arguments)
-        if not fields[1]:
-            return None  # one-file plugin: no worker has its code
+        if not (fields[1] and fields[2]):
+            return None  # the one-file plugin, whose code no worker has; or nobody knows where we are
         # What is not UTF-8, or would be read in another encoding there, is an error here.
         if sys.getfilesystemencoding() != "utf-8" and not "".join(arguments).isascii():
             return None

@@ -211,6 +211,14 @@ class TestRunHere:
         assert run.code == 2
 
 
+def test_who_does_not_know_its_network_asks_nobody(worker: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "identity", lambda path: "" if path.startswith("/proc/") else "1.2.3.4")
+    before = worker.asked
+    assert client.surroundings() == ""
+    assert client.ask(str(worker.folder / "between.sock"), "check", ["-H", "127.0.0.1"], 10.0) is None
+    assert worker.asked == before
+
+
 def test_the_record_is_the_programs_own(worker: Serving, server: ScriptedServer, tmp_path: Path) -> None:
     arguments = ("-H", "127.0.0.1", "-p", str(server.port), "--record", str(tmp_path), "--id", "Mail", "-v")
     handed, served, _ = asked(worker, lambda: worker.check(*arguments, umask=0o027))
