@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
-import ssl
 import time
 import urllib.parse
 import urllib.request
 from typing import Any
 
+from imap4 import trust
 from tests.engines import icinga
 
 PERMISSIONS = ("objects/query/*", "objects/modify/*", "actions/*", "status/query")
@@ -30,7 +30,7 @@ class IcingaEyes:
 
     def __init__(self, api: icinga.Api, user: str) -> None:
         self._url = f"https://localhost:{api.port}/v1"
-        self._context = ssl.create_default_context(cafile=str(api.ca_file))
+        self._context = trust.context(str(api.ca_file))
         password = api.passwords[user].read_text().strip()
         secret = base64.b64encode(f"{user}:{password}".encode()).decode()
         self._headers = {"Authorization": f"Basic {secret}", "Accept": "application/json"}

@@ -6,13 +6,13 @@ import base64
 import http.client
 import json
 import re
-import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from imap4 import trust
 from tests.engines import core, icinga, nagios_core
 from tests.engines.nagios import wait_until
 from tests.engines.sweeping import Sweeping, definition, monitor, sweep, without_times
@@ -114,7 +114,7 @@ def test_nagios_takes_the_results_as_if_it_had_run_the_plugin(tmp_path: Path, mo
 
 
 def _services(api: icinga.Api) -> dict[str, dict[str, Any]]:
-    context = ssl.create_default_context(cafile=str(api.ca_file))
+    context = trust.context(str(api.ca_file))
     connection = http.client.HTTPSConnection("localhost", api.port, context=context, timeout=10)
     login = base64.b64encode(f"sweep:{api.passwords['sweep'].read_text().strip()}".encode()).decode()
     connection.request("GET", "/v1/objects/services", headers={"Authorization": f"Basic {login}"})
