@@ -6,6 +6,7 @@ import os
 from dataclasses import replace
 
 from imap4.deadline import Deadline
+from imap4.hostnames import NotAHost, to_ascii
 from imap4.monitor.jumps import Jump
 from recovery.credentials.login_methods import HTTP_PORT, HTTPS_PORT, is_winrm
 from recovery.credentials.restrictions import JUMP, check, check_name
@@ -92,7 +93,14 @@ def _behind(machine: str, port: int | None) -> Target:
     # Here and not above: it loads the resolver, which only this and the machines themselves need.
     from recovery.machines.address import literal
 
-    return literal(machine, port) or Target(machine, "", port)
+    if (found := literal(machine, port)) is not None:
+        return found
+    try:
+        # It goes into a jump host's lookup and into a line for authorized_keys: nothing but a name may.
+        to_ascii(machine)
+    except NotAHost as error:
+        raise UsageError(f"{machine!r} is not the name of a machine: {error}") from None
+    return Target(machine, "", port)
 
 
 def find_target(

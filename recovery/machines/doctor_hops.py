@@ -10,6 +10,7 @@ from dataclasses import replace
 import paramiko
 
 from imap4.deadline import Deadline
+from imap4.hostnames import to_ascii
 from recovery.caller import caller
 from recovery.errors import HostKeyRejected, RecoveryError
 from recovery.machines.interface import DoctorFinding
@@ -38,7 +39,7 @@ def examine_hops(
     if not hops:
         return []
     findings: list[DoctorFinding] = []
-    ports = [(hop.target.address or hop.target.machine, hop.target.port or DEFAULT_PORT) for hop in hops]
+    ports = [(host_of(hop.target), hop.target.port or DEFAULT_PORT) for hop in hops]
     for hop, following in zip(hops, [*ports[1:], last], strict=False):
         found = _hop(way, hop, following, deadline, known_hosts)
         about = f"jump host {hop.target.machine}: "
@@ -50,6 +51,11 @@ def examine_hops(
         if stops(found):
             break
     return findings
+
+
+def host_of(target: Target) -> str:
+    """What a jump host is asked to connect us to."""
+    return target.address or to_ascii(target.machine)
 
 
 def _hop(

@@ -9,7 +9,14 @@ from functools import partial
 from imap4.deadline import Deadline
 from recovery.actions.service_proof import describe, find_dependents
 from recovery.errors import RecoveryError
-from recovery.machines.doctor_hops import authorized_keys, examine_hops, examine_host_key, examine_key, stops
+from recovery.machines.doctor_hops import (
+    authorized_keys,
+    examine_hops,
+    examine_host_key,
+    examine_key,
+    host_of,
+    stops,
+)
 from recovery.machines.interface import DoctorFinding
 from recovery.machines.turns import turn_finding
 from recovery.model import Credential, Hop, Target
@@ -73,7 +80,7 @@ def _examine(
     hops: Sequence[Hop],
 ) -> list[DoctorFinding]:
     findings = [DoctorFinding(True, "name", target.found)]
-    last_stop = target.address or target.machine, target.port or DEFAULT_PORT
+    last_stop = host_of(target), target.port or DEFAULT_PORT
     findings += examine_hops(way, hops, last_stop, deadline, known_hosts)
     key, usable = examine_key(credential)
     if stops(findings):

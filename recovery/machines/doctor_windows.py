@@ -59,11 +59,11 @@ def examine(
     way = None
     if hops:
         # Here and not above: SSH is not needed without jump hosts.
-        from recovery.machines.doctor_hops import examine_hops, stops
+        from recovery.machines.doctor_hops import examine_hops, host_of, stops
         from recovery.transports.ssh.jump import Way
 
         way = Way()
-        last = f"{target.address or target.machine}", target.port or HTTPS_PORT
+        last = host_of(target), target.port or HTTPS_PORT
         findings += examine_hops(way, hops, last, deadline, known_hosts)
         if stops(findings):
             way.close()

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 import paramiko
 
 from imap4.deadline import Deadline
+from imap4.hostnames import to_ascii
 from recovery.errors import ConnectFailed, DeadlineExceeded, RecoveryError
 from recovery.model import Credential, Hop, Target
 from recovery.transports.scrubbed import scrubber_for
@@ -78,7 +79,7 @@ class Way:
         limit = min(CONNECT_SECONDS, deadline.left)
         if limit <= 0:
             raise DeadlineExceeded(f"{self.place(target, port)}: no time was left to connect")
-        to = (target.address or target.machine, port)
+        to = (target.address or to_ascii(target.machine), port)
         try:
             # The source is said for the other side's log (RFC 4254, 7.2); it is nobody's business.
             return connection.open_channel("direct-tcpip", to, ("127.0.0.1", 0), timeout=limit)

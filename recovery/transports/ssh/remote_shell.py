@@ -25,8 +25,9 @@ _GUARD = """\
 # The login shell became us, so that our process is as old as the login: what its start files took is gone
 # from our time, and where all of it is, nobody waits for us any more. In ticks, hundredths of a second
 # (proc_pid_stat(5)); a process that is begun now tells what time it is.
-born() { read -r stat <"/proc/$1/stat"; set -- ${stat##*) }; shift 19; echo "$1"; }
+born() { read -r stat <"/proc/$1/stat" && set -- ${stat##*) } && shift 19 && echo "$1" || echo 0; }
 age=$(($(born self) - $(born $$)))
+[ $age -ge 0 ] || age=0
 [ $age -lt $limit ] || exit 124
 limit=$((limit - age))
 exec 3<&0 5>&1 6>&2 </dev/null

@@ -84,6 +84,14 @@ def test_a_machine_that_only_the_jump_host_looks_up_is_not_taken_for_one_of_a_ne
     assert site(*by_address, "--jump", "gate@gate1").code == 0
 
 
+@pytest.mark.parametrize("machine", ['mail1"', "mail1,command", "127.0.0.010", "mail$(x)"])
+def test_what_is_no_name_is_not_asked_of_a_jump_host(site: Recovery, machine: str) -> None:
+    site("credentials", "set", "mail", "--machines", "*")
+    ran = site("doctor", "--machine", machine, "--credential", "mail", "--jump", "gate@gate1")
+    assert ran.code in (2, 3)
+    assert "is not the name of a machine: " in ran.out + ran.err
+
+
 def test_a_credential_for_windows_is_told_from_one_for_a_jump_host(site: Recovery) -> None:
     site("credentials", "set", "mail", "--method", "winrm-ntlm", "--actions", "restart-service,jump")
     ran = site(*RESTART, "--jump", "mail1")
