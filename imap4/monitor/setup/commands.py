@@ -158,9 +158,10 @@ def _prove(
     site: Site, made: Plan, pending: Sequence[steps.Step], noted: Journal, options: argparse.Namespace
 ) -> int:
     """Compare with the store, rehearse, and let the engine read what is new."""
-    code = DONE
-    if made.wrong:
-        code = WRONG
+    code = WRONG if made.wrong else DONE
+    if pending:
+        noted.proven = False
+        noted.save()
     if site.repairs:
         code = max(code, _compare(site))
     if not pending and noted.proven and not options.rehearse:

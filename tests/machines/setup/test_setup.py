@@ -227,6 +227,16 @@ def test_a_rehearsal_that_goes_wrong_is_told_and_done_again(new_root: NewRoot) -
     assert SCENES in second.stdout
 
 
+def test_a_change_without_a_rehearsal_is_rehearsed_by_the_next_run(new_root: NewRoot) -> None:
+    root = new_root("nagios4")
+    assert "rehearsal," not in root.run("imap4-monitor", "setup", "--yes", "--no-rehearsal").stdout
+    assert SCENES in root.run("imap4-monitor", "setup").stdout
+    assert "rehearsal," not in root.run("imap4-monitor", "setup").stdout
+    root.shell("rm /etc/systemd/system/nagios4.service.d/imap4.conf")
+    assert "rehearsal," not in root.run("imap4-monitor", "setup", "--yes", "--no-rehearsal").stdout
+    assert SCENES in root.run("imap4-monitor", "setup").stdout
+
+
 def test_repairs_that_the_store_does_not_allow_are_told(new_root: NewRoot) -> None:
     root = new_root("nagios4")
     root.shell("mkdir /etc/imap4-monitor; imap4-monitor new /etc/imap4-monitor/mail.toml")
