@@ -92,6 +92,8 @@ def test_a_comment_reaches_an_api_whose_certificate_is_icingas_own(newer: Run) -
 ROOMS = [
     *("tests/unit/imap4/check", "tests/unit/imap4/worker", "tests/unit/imap4/test_trust.py"),
     *("tests/unit/imap4/monitor/definition", "tests/unit/imap4/monitor/engines"),
+    # Over Debian's own paramiko, cryptography and winrm.
+    "tests/unit/recovery/transports",
 ]
 OURS = ("imap4", "recovery", "tests", "tools", "check_imap4", "benchmarks")
 
@@ -104,7 +106,7 @@ def _for_want_of_a_package(line: str) -> bool:
 
 @pytest.mark.skipif(bool(why_no_debian13()), reason=why_no_debian13())
 def test_the_unit_tests_pass_on_python_3_13() -> None:
-    """Those of the check, the engines and the worker; recovery's and the reports' take far longer."""
+    """Those of the check, the engines, the worker and recovery's transports; the rest takes far longer."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=TOP, capture_output=True, check=True).stdout
     with tempfile.TemporaryDirectory(prefix="imap4-debian13-", dir="/tmp") as name:
         for each in filter(None, listed.decode().split("\0")):
