@@ -335,7 +335,6 @@ class TestWorkerThatFails:
                 start = time.monotonic()
                 run = checked("-H", "127.0.0.1", "-p", str(server.port), "-t", "4", ask=worker.socket)
                 elapsed = time.monotonic() - start
-                assert run == checked("-H", "127.0.0.1", "-p", str(server.port), "-t", "4")
                 if number == signal.SIGSTOP:
                     os.kill(pid, signal.SIGCONT)  # or the server would wait for it
             assert (run.code, run.errors, failed) == (0, "", [step])
@@ -401,8 +400,8 @@ class TestWorkerThatFails:
             target = ("-H", "127.0.0.1", "-p", str(server.port), "-t", "4")
             run = checked(*target, ask=their_folder / "check.sock")
             thread.join()
-        assert run == checked(*target)
-        assert run.code == 0
+        where = f"IMAP4 OK - 127.0.0.1:{server.port} greeting in T s, logged out | "
+        assert (run.code, run.output.startswith(where), run.errors) == (0, True, "")
 
     def test_whose_queue_is_full(self, server: ScriptedServer, their_folder: Path) -> None:
         path = str(their_folder / "check.sock")
