@@ -50,8 +50,9 @@ def measured(*arguments: str) -> tuple[float, float, float, str]:
         process.returncode = os.waitstatus_to_exitcode(ended)
         told.seek(0)
         wrong.seek(0)
-        if process.returncode not in (0, 1, 2):
-            sys.exit(f"{arguments}: {process.returncode}: {wrong.read()}")
+        # 3 is a mistake, or on a slow machine a monitor whose last test is too long ago by now.
+        if said := wrong.read():
+            sys.exit(f"{arguments}: {process.returncode}: {said}")
         return used.ru_utime + used.ru_stime, time.monotonic() - start, used.ru_maxrss / 1024, told.read()
 
 
@@ -169,6 +170,7 @@ def reporting(folder: Path, monitors: int = 1000) -> None:
     fill(folder / "store", monitors, last - 62 * DAY, last)
     path = definition(folder, monitors)
     (folder / "records").mkdir()
+    measured("records", "collect", str(folder / "records"), "-f", str(path), "--store", str(folder / "store"))
     begin, end = (time.strftime("%Y-%m-%dT%H:%M", time.gmtime(each)) for each in (last - 31 * DAY, last))
     for form in ("text", "csv", "json", "html"):
         target = folder / f"report.{form}"

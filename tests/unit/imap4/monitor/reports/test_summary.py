@@ -85,7 +85,7 @@ def by_everything(places: Places, now: int) -> Seen:
     return found
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(TESTS, STEPS)
 def test_status_by_the_summary_is_the_status_by_every_record(tests: list[Probe], steps: list[Step]) -> None:
     with tempfile.TemporaryDirectory() as top:
