@@ -7,7 +7,7 @@ from types import TracebackType
 from imap4.deadline import Deadline
 from recovery.actions.steps import Story, in_time
 from recovery.decision.turns import NOTHING, Turn
-from recovery.errors import RecoveryError
+from recovery.errors import ConnectFailed, HostKeyRejected, LoginFailed, RecoveryError
 from recovery.model import Verdict
 from recovery.platforms import Platform, detect, turns
 from recovery.transports.link import Link
@@ -15,6 +15,7 @@ from recovery.transports.link import Link
 _AFTER = 10.0
 """Seconds by which what was begun on the machine may outlast our time: it ends it there itself."""
 _END_SECONDS = 10.0
+_TAKE_SECONDS = 10.0
 
 
 class TurnTaken:
@@ -42,7 +43,7 @@ class TurnTaken:
     def __enter__(self) -> TurnTaken:
         if self._turn is None:
             return self
-        found = turns.take(self._link, self._turn, self._deadline.left + _AFTER, deadline=self._deadline)
+        found = self._take(self._turn)
         self._kind = found.platform
         self._held = not found.busy and not found.unkept
         self.refusal = self._turn.refusal(found.deeds)
@@ -55,6 +56,18 @@ class TurnTaken:
             left = in_time(self._deadline.left + _AFTER)
             self._story.tell("turn", f"taken on the machine, for {left} at most")
         return self
+
+    def _take(self, turn: Turn) -> turns.Taken:
+        # What hangs or fails there, but not the way to it, ends no repair.
+        some = self._deadline.share(max(_TAKE_SECONDS, self._deadline.left / 4))
+        try:
+            return turns.take(self._link, turn, self._deadline.left + _AFTER, deadline=some)
+        except (ConnectFailed, HostKeyRejected, LoginFailed):
+            raise
+        except RecoveryError as error:
+            if self._deadline.left < 1:
+                raise
+            return turns.Taken("", unkept=str(error))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

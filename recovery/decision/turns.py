@@ -72,6 +72,8 @@ class Turn:
     subject: str
     number: int
     by: str
+    alive: tuple[str, ...] = ()
+    """The numbers of this host's other repairs under way, which may be here by another name or address."""
     judge: Callable[[Sequence[Deed]], str] = lambda _: ""
     """Gets what others did there, and says why it is not to be done now; "" where it may."""
 
@@ -84,7 +86,8 @@ class Turn:
     def refusal(self, deeds: Sequence[Deed]) -> str:
         """Why it is not to be taken now; "" where it may."""
         others = [deed for deed in deeds if deed.owner != self.owner]
-        if busy := [deed for deed in others if deed.left > 0]:
+        ours = [deed for deed in deeds if deed.owner == self.owner and deed.number in self.alive]
+        if busy := [deed for deed in (*ours, *others) if deed.left > 0 and deed.key != self.key]:
             deed = busy[-1]
             since, most = spell(deed.began), spell(deed.left)
             return f"the machine is busy: {deed} began {since} ago, and has it for {most} more at most"

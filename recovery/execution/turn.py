@@ -11,6 +11,7 @@ from pathlib import Path
 from recovery.decision import turns
 from recovery.decision.turns import Deed, Turn
 from recovery.execution.recovery import Recovery, asked
+from recovery.history.entries import under_way
 from recovery.requests import RecoveryRequest
 
 
@@ -31,6 +32,8 @@ def turn_of(recovery: Recovery) -> Turn:
         request.subject,
         recovery.number,
         f"for {request.event.host} {request.event.service}".strip() if request.event else what.asked_by,
+        # What died was found and marked when this call began.
+        tuple(str(each.number) for each in under_way(history) if each.number != recovery.number),
         judge,
     )
 

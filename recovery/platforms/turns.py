@@ -26,13 +26,14 @@ _KEPT, _MOST = 200, 400
 _LARGEST = 1_000_000
 _LINE = re.compile(r"^(platform|unkept|busy)=(.*)$", re.MULTILINE)
 
-# Arguments: take, end or look; the turn's name; its owner; seconds; what the list says of it, or of its end.
+# Arguments: take, end or look; the turn's name; its owner; seconds; what the list says of it, or of its end;
+# the numbers of the owner's repairs that are under way, with blanks around.
 _SCRIPT = f"""\
 {PLATFORM}
 export LC_ALL=C
 set -f
 umask 077
-mode=$1 key=$2 owner=$3 span=$4 words=$5
+mode=$1 key=$2 owner=$3 span=$4 words=$5 alive=$6
 unkept() {{ echo "unkept=$*"; exit 0; }}
 # Times by the age of our own process: in a container /proc/uptime may be its own, and these are the host's.
 begun() {{ sed 's/.*) //' "/proc/$1/stat" | cut -d' ' -f20; }}
@@ -82,13 +83,13 @@ write() {{
     # cat says why it cannot; the shell's own printf says "I/O error".
     why=$({{ printf '%s\\n' "$*" | cat >&9; }} 2>&1) || unkept "$file: ${{why##*: }}"
 }}
-open_turns=$(awk -v boot="$boot" -v up="$up" -v owner="$owner" -v key="$key" '
+open_turns=$(awk -v boot="$boot" -v up="$up" -v owner="$owner" -v key="$key" -v alive="$alive" '
     $1 == "begin" {{ line[$2] = $0 }}
     $1 == "end" {{ delete line[$2] }}
     END {{ for (one in line) {{
         split(line[one], word, " ")
         if (one == key) print "this", one
-        else if (word[7] == owner) print "mine", one
+        else if (word[7] == owner && !index(alive, " " word[10] " ")) print "mine", one
         else if (word[3] == boot && up < word[4] + word[6]) print "busy", one
     }} }}' "$file") || unkept "$file: it cannot be read"
 case $mode in
@@ -129,12 +130,13 @@ def take(link: Link, turn: Turn, seconds: float, *, deadline: Deadline) -> Taken
     Raises:
         RecoveryError: the machine was not reached. Not for a list that cannot be kept.
     """
-    return _ask(link, ["take", turn.key, turn.owner, str(round(seconds) + 1), turn.words], deadline)
+    span, alive = str(round(seconds) + 1), f" {' '.join(turn.alive)} "
+    return _ask(link, ["take", turn.key, turn.owner, span, turn.words, alive], deadline)
 
 
 def look(link: Link, turn: Turn, *, deadline: Deadline) -> Taken:
     """What :func:`take` would find; writes nothing."""
-    return _ask(link, ["look", turn.key, turn.owner, "0", "-"], deadline)
+    return _ask(link, ["look", turn.key, turn.owner, "0", "-", ""], deadline)
 
 
 def kept(link: Link, *, deadline: Deadline) -> str:
@@ -143,7 +145,7 @@ def kept(link: Link, *, deadline: Deadline) -> str:
     Raises:
         RecoveryError: the machine was not reached.
     """
-    return _ask(link, ["look", "-", "-", "0", "-"], deadline).unkept
+    return _ask(link, ["look", "-", "-", "0", "-", ""], deadline).unkept
 
 
 def end(link: Link, turn: Turn, verdict: str, *, deadline: Deadline) -> str:
@@ -153,7 +155,7 @@ def end(link: Link, turn: Turn, verdict: str, *, deadline: Deadline) -> str:
         RecoveryError: the machine was not reached.
     """
     word = verdict.replace(" ", "-")
-    return _ask(link, ["end", turn.key, turn.owner, "0", word], deadline).unkept
+    return _ask(link, ["end", turn.key, turn.owner, "0", word, ""], deadline).unkept
 
 
 def _ask(link: Link, arguments: Sequence[str], deadline: Deadline) -> Taken:

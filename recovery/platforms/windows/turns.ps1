@@ -1,11 +1,12 @@
 # The list of turns on this machine, in the registry, where only administrators and the account of the repairs write.
-# Arguments: take, end or look, the turn's own name, its owner, seconds, what the list says of it or of its end.
+# Arguments: take, end or look, the turn's own name, its owner, seconds, what the list says of it or of its end,
+# the numbers of the owner's repairs that are alive, with blanks around.
 # Answers lines as recovery/platforms/turns.py's own script prints them.
 param([string[]] $Arguments, [byte[]] $Bytes, $Budget)
 $ErrorActionPreference = 'Stop'
 $ProgressPreference = 'SilentlyContinue'
 # with: turn registry
-$mode, $name, $owner, $span, $words = $Arguments
+$mode, $name, $owner, $span, $words, $alive = $Arguments
 $answer = New-Object System.Collections.ArrayList
 # The performance counter goes on from the start of the machine, whatever is done to its clock.
 $up = [long] [Math]::Floor([Diagnostics.Stopwatch]::GetTimestamp() / [Diagnostics.Stopwatch]::Frequency)
@@ -20,17 +21,18 @@ try {
     $open = @{}
     foreach ($line in $lines) {
         $parts = $line.Split(' ')
-        if ($parts[0] -eq 'begin' -and $parts.Length -gt 6) { $open[$parts[1]] = $parts } else { $open.Remove([string] $parts[1]) }
+        if ($parts[0] -eq 'begin' -and $parts.Length -gt 9) { $open[$parts[1]] = $parts } else { $open.Remove([string] $parts[1]) }
     }
     $new = @()
     if ($mode -eq 'end' -and $open.ContainsKey($name)) { $new += "end $name $boot $up $now $words" }
     if ($mode -eq 'take' -and -not $open.ContainsKey($name)) {
-        $others = @($open.Values | Where-Object { $_[6] -ne $owner -and $_[2] -eq $boot -and $up -lt [long] $_[3] + [long] $_[5] })
+        $dead = @($open.Values | Where-Object { $_[6] -eq $owner -and -not $alive.Contains(" $($_[9]) ") })
+        $others = @($open.Values | Where-Object { $dead -notcontains $_ -and $_[2] -eq $boot -and $up -lt [long] $_[3] + [long] $_[5] })
         if ($others.Count -gt 0) {
             [void] $answer.Add('busy=yes')
         } else {
             # What this owner began before and did not end was interrupted: it holds the machine's lock at home.
-            foreach ($one in $open.Values) { if ($one[6] -eq $owner) { $new += "end $($one[1]) $boot $up $now interrupted" } }
+            foreach ($one in $dead) { $new += "end $($one[1]) $boot $up $now interrupted" }
             $new += "begin $name $boot $up $now $span $owner $words"
         }
     }

@@ -234,7 +234,7 @@ class Windows:
 
     def _turns(self, arguments: list[str], _: bytes, __: Mapping[str, str]) -> object:
         """Without a lock: no two repairs are at work on a model."""
-        mode, name, owner, span, words = arguments
+        mode, name, owner, span, words, _alive = arguments
         when = f"{int(self.booted)} {int(time.time() - self.booted)} {int(time.time())}"
         if mode == "take":
             self.turns.append(f"begin {name} {when} {span} {owner} {words}")

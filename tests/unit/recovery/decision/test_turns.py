@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -81,6 +82,14 @@ def test_what_was_done_in_an_earlier_run_is_as_old_as_the_clock_says_and_this_ru
 def test_a_list_that_was_cut_or_written_over_is_read_as_far_as_it_goes(broken: str) -> None:
     assert [deed.key for deed in parse("\n".join([CLOCK, broken, begin()]))] == [OTHER]
     assert parse(begin()) == []
+
+
+def test_our_own_repair_by_another_name_of_the_machine_keeps_us_away() -> None:
+    deed = only(begin(owner=OURS))
+    assert (
+        replace(turn(), alive=("6", "7")).refusal([deed]).startswith("the machine is busy: monitoring host")
+    )
+    assert replace(turn(), alive=("6",)).refusal([deed]) == ""
 
 
 def test_texts_come_back_as_they_went_and_cannot_make_a_line() -> None:
