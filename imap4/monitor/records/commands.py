@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from imap4.arguments import Parser, duration
 from imap4.monitor.records.places import RECORDS, STORE, monitors_in
+from imap4.text import clean
 
 if TYPE_CHECKING:
     from imap4.monitor.records.manifest import Manifest
@@ -128,7 +129,7 @@ def _show(options: argparse.Namespace) -> int:
         print(f"{_hour(hour)}: {count} lines could not be read")
     for hour, hosts in sorted(manifest.ahead.items()):
         for name, by in hosts.items():
-            print(f"{_hour(hour)}: the clock of {name} was ahead by {by / 1000:.0f} s or more")
+            print(f"{_hour(hour)}: the clock of {clean(name, 255)} was ahead by {by / 1000:.0f} s or more")
     for path in manifest.aside:
         print(f"put aside: {path}")
     for part in missing:

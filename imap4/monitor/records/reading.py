@@ -24,6 +24,9 @@ _T = TypeVar("_T")
 
 _TRIES = 5
 
+_OPEN = 2 * lines.HOUR * 1000
+"""Milliseconds back from now that a time may end to be told of what is not collected yet."""
+
 
 Percentiles = tuple[float, float, float]
 """Median, 95th and 99th percentile of the tests that passed, in seconds."""
@@ -60,15 +63,7 @@ class Reader:
         self.first, self.last = first, last
         self._store = store
         self.broken: dict[str, int] = dict(self.manifest.broken)
-        # Hosts whose tests came before the times that they give, by milliseconds.
-        self.ahead: dict[str, int] = {}
-        for hour, hosts in manifest.ahead.items():
-            end = lines.ends(hour) * 1000
-            for name, by in hosts.items():
-                if (
-                    first < end and end - lines.HOUR * 1000 - by < last
-                ):  # from when they came to what they say
-                    self.ahead[name] = max(by, self.ahead.get(name, 0))
+        self._ahead: dict[str, int] = {}
         self.raw = raw
         self.database = connect(str(scratch))
         add_rules(self.database, rules)
@@ -98,7 +93,7 @@ class Reader:
         now = round(time.time() * 1000)
         for recorder, last in self.database.execute(lines.newest("fields")).fetchall():
             if last > now + lines.AHEAD:
-                self.ahead[recorder or "?"] = max(last - now, self.ahead.get(recorder or "?", 0))
+                self._ahead[recorder or "?"] = last - now
         columns = ", ".join(lines.COLUMNS)
         self._open = (
             f"select {columns}, null as part from"
@@ -149,6 +144,18 @@ class Reader:
     def ids(self) -> set[str]:
         """Every monitor that was tested."""
         return {row[0] for row in self.database.execute(f"select distinct id from {self.tests}").fetchall()}
+
+    def ahead(self, start: int, end: int) -> dict[str, int]:
+        """Hosts whose tests came before the times that they give, in a time; and by how many ms."""
+        found = dict(self._ahead) if end > time.time() * 1000 - _OPEN else {}
+        for hour, hosts in self.manifest.ahead.items():
+            last = lines.ends(hour) * 1000
+            for name, by in hosts.items():
+                if (
+                    start < last and last - lines.HOUR * 1000 - by < end
+                ):  # from when they came to what they say
+                    found[name] = max(by, found.get(name, 0))
+        return found
 
     def notices(self) -> list[tuple[str, int, str, str]]:
         """Notifications that engines' logs told of: id, moment, contact and state."""

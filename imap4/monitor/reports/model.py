@@ -178,7 +178,7 @@ def make(places: Places, wish: Wish, sources: Sources, now: int) -> Report:
             set(reader.manifest.spells) | set(changes),
             [Notice(*each) for each in reader.notices()],
             period.days(),
-            said(reader.ahead, disagreements(flips)),
+            said(reader.ahead(period.begin, period.end), disagreements(flips)),
         )
 
     first = min(period.begin - FAR, period.before[0])

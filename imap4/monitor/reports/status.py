@@ -83,7 +83,11 @@ def look(places: Places, now: int) -> Seen:
     defined = {monitor.id: monitor for monitor in places.monitors}
 
     def question(reader: Reader) -> tuple[Timelines, dict[str, dict[str, int]], dict[str, int]]:
-        return _timelines(reader, places.store, defined, now), reader.manifest.spells, reader.ahead
+        return (
+            _timelines(reader, places.store, defined, now),
+            reader.manifest.spells,
+            reader.ahead(now - DAY, now),
+        )
 
     timelines, spells, ahead = ask(places.folders, places.store, places.rules, (now - FAR, now), question)
     monitors = places.all({*timelines, *spells})

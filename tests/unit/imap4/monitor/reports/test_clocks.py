@@ -66,6 +66,10 @@ def test_a_clock_that_is_ahead_is_named_by_status_doctor_collect_show_and_report
         "report", "--from", begin, "--to", end, *where, "--repairs", "history.json", "--timezone", "UTC"
     )
     assert told.search(report.stdout.replace("\n  ", " "))
+    # What was is not what is: last week's report says nothing of today's clock.
+    begin, end = (time.strftime("%Y-%m-%d", time.gmtime(now - each * DAY)) for each in (9, 2))
+    report = imap4_monitor("report", "--from", begin, "--to", end, *where, "--repairs", "history.json")
+    assert (report.returncode, "clock" in report.stdout) == (0, False)
 
 
 def test_the_collector_says_so_without_failing(imap4_monitor: Run, tmp_path: Path) -> None:
