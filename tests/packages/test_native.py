@@ -75,6 +75,20 @@ def test_the_set_up_proves_the_engine_and_is_taken_back(root: Root) -> None:
     trying.setup(root)
 
 
+def test_setup_takes_what_the_packages_have(root: Root) -> None:
+    root.shell(f"imap4-monitor new >{trying.DEFINITION}")
+    code, output, errors = root.says("imap4-monitor", "setup", "--yes", "--no-reload", "--no-rehearsal")
+    assert (code, errors) == (1, "")  # the definition's credential is not there
+    command = "/etc/nagios-plugins/config/check_imap4.cfg"
+    assert f"the engine's command check_imap4 is in {command} already, and stays as it is\n" in output
+    assert "verified by /usr/sbin/nagios4\n" in output
+    assert root.shell("ls /usr/local/bin; ls /etc/systemd/system | grep imap4- || true") == ""
+    code, output, errors = root.says("imap4-monitor", "setup", "--remove", "--yes", "--no-reload")
+    assert (code, errors) == (0, "")
+    assert root.shell(f"ls /etc/nagios4/conf.d; rm {trying.DEFINITION}") == ""
+    root.shell(f"test -s {command}")
+
+
 def test_the_monitor_renders_and_the_engine_takes_it(root: Root) -> None:
     trying.monitor(root)
 

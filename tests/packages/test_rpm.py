@@ -58,6 +58,7 @@ def root(rpm: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Root]:
         subprocess.run(root.command("tar", "-x", "-C", "/"), stdin=packed.stdout, check=True)
         assert packed.wait() == 0
         root.shell(f"set -- 1\n{scriptlet(rpm, 'POSTIN')}")
+        root.shell(scriptlet(rpm, "POSTTRANS"))
         yield root
 
 
