@@ -192,14 +192,15 @@ def status(folder: Path, monitors: int = 10_000) -> None:
     fill(folder / "store", monitors, now // DAY * DAY - DAY, closed)
     records = folder / "records"
     records.mkdir()
+    names = ("-f", str(definition(folder, monitors)), "--store", str(folder / "store"))
+    cpu, clock, memory, _ = measured("records", "collect", str(records), *names)
+    print(f"collecting once, with the summary made anew: {cpu:.1f} s of CPU, {clock:.1f} s, {memory:.0f} MB")
+    # After the collector, which would take the hour that is over.
     chance = random.Random(1)  # noqa: S311 - figures for a benchmark
     for number in range(monitors * (now - closed) // 300):
         moment = closed + number * 300 / monitors
         with (records / file_name(moment, 0)).open("a") as file:
             file.write(_line(moment, number % monitors, chance))
-    names = ("-f", str(definition(folder, monitors)), "--store", str(folder / "store"))
-    cpu, clock, memory, _ = measured("records", "collect", str(records), *names)
-    print(f"collecting once, with the summary made anew: {cpu:.1f} s of CPU, {clock:.1f} s, {memory:.0f} MB")
     for which in ("first", "next"):
         cpu, clock, memory, _ = measured("status", *names, "--records", str(records))
         print(
