@@ -41,7 +41,8 @@ def literal(text: str) -> str:
 
 def _argument(text: str) -> str:
     """An argument of a repair: a literal, or the constant that Icinga has for its own name."""
-    return "NodeName" if text == NODE_NAME else literal(text)
+    # By identity: a definition's own text that reads the same is a text.
+    return "NodeName" if text is NODE_NAME else literal(text)
 
 
 def listed(literals: Iterable[str], indent: str = "  ") -> str:
