@@ -206,7 +206,8 @@ def test_a_refused_key_is_told_with_the_line_that_lets_it_in(machine: Machine) -
     machine.console("mv /home/plain/.ssh/authorized_keys /root/saved")
     try:
         found = findings(machine, credential_for(machine, "plain"))["login"]
-        file, line = found.remedy.splitlines()
+        file, line, last = found.remedy.splitlines()
+        assert last.endswith("that the account is not locked: usermod -p '*' plain")
         assert file == f"see that ~plain/.ssh/authorized_keys on {machine.name} has this line:"
         machine.console(
             'cd /home/plain/.ssh && printf "%s\\n" "$1" >authorized_keys && chown plain: authorized_keys && '
