@@ -172,6 +172,8 @@ class Supervisor:
         if silence <= self._settings.stall:
             worker.doubts = 0
             return False
+        if now - silence > worker.doubted:
+            worker.doubts = 0  # it has lived since: this is another pause, and not the same again
         if now - worker.doubted >= _LOOK:
             worker.doubts, worker.doubted = worker.doubts + 1, now
         if worker.doubts < _LOOKS:
