@@ -110,6 +110,10 @@ FACTS = (
         "doctor naemon wants it to be 0", "read in Naemon 1.5",
     ),
     Fact(
+        "Naemon", "all", "a service whose checks are switched on again is tested a whole interval later",
+        "in an outage that is an Up delay; Nagios tests at once", "Naemon 1.5.2",
+    ),
+    Fact(
         "Naemon", "all", "include_dir and include_file are part of the main file",
         "doctor and render read them", "read in Naemon 1.5",
     ),
