@@ -80,6 +80,8 @@ class Run:
         self._all: icinga_eyes.Seen = {}
         self.checked_again: dict[str, float] = {}
         """When checks that were off were on again, by situation."""
+        self.late = False
+        """Whether a test came before the engine was disturbed: the machine was too slow."""
         self.disturbed = not any(each.engine for each in self.situations)
 
     def _write(self, monitors: Iterable[Monitor]) -> None:
@@ -123,8 +125,10 @@ class Run:
         if not all(self._counted(each, number) for each in self.situations):
             return
         ends = [self.recorder.tests(each.port)[number:] for each in self.monitors.values()]
-        assert [len(each) for each in ends] == [1] * len(ends), "a test came before the engine was disturbed"
         self.disturbed = True
+        self.late = any(len(each) > 1 for each in ends)
+        if self.late:
+            return
         if word == "restart":
             self.engine.stop()
             self.engine.start()

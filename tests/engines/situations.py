@@ -20,7 +20,7 @@ from tests.engines.recorder import Recorder
 # Up is far above the others: Icinga holds back what it once held back while a test is near by the Up delay.
 DELAYS = Delays(up=80, warn=3, down=4, lost=5)
 # Time for an engine to be disturbed between two tests.
-SLOW = Delays(up=80, warn=12, down=12, lost=12)
+SLOW = Delays(up=80, warn=20, down=20, lost=20)
 DISTURBED = {
     "restart": "the engine restarts",
     "reload": "the engine reloads",
@@ -195,7 +195,7 @@ def monitor(situation: Situation, number: int) -> Monitor:
         host=f"host {number}",
         port=20000 + number,
         # Long enough for a check that waits until something has happened; with another delay less than Up's.
-        test_duration=65,
+        test_duration=55 if situation.engine else 65,
         rules=situation.rules,
         contacts=(Contact("admins", group=True), Contact("boss", AlertRange(2))),
         recovery=Recovery(
@@ -268,7 +268,7 @@ def _disturbed() -> Iterator[Situation]:
     yield Situation("N and M lowered", 3, 3, "+------++", {3: ["change"]}, changed=(2, 2))
     yield Situation("M lowered", 1, 6, "+-----++", {3: ["change"]}, changed=(1, 2))
     yield Situation("M raised when Lost", 1, 1, "+-----++", {3: ["change"]}, changed=(2, 3))
-    yield Situation("N raised before an alert", 5, 2, "+-------++", {3: ["change"]}, changed=(6, 2))
+    yield Situation("N raised before an alert", 5, 2, "+------++", {3: ["change"]}, changed=(6, 2))
 
 
 def drawn(seed: int, count: int) -> Iterator[Situation]:

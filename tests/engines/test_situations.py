@@ -17,6 +17,7 @@ def test_who_is_told_what(situations: Runs, engine: str, situation: Situation) -
         return
     run = situations[engine, situation.engine]
     its = run.monitors[situation.name]
+    assert not run.late, "this machine was too slow to disturb an engine between two tests, 20 s"
     assert run.tests(situation) >= len(situation.results), run.engine.log()[-3000:]
     seen = found(situation, its.port, run.recorder)
     kind = engine if not run.is_nagios else KEEPS if core.keeps_recoveries() else FORGETS
