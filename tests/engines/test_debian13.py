@@ -47,7 +47,8 @@ def test_the_doctor_knows_the_version_and_finds_nothing_wrong(
     assert (2, 14) <= version < (2, 15)
     monkeypatch.setenv("ICINGA2_USER", pwd.getpwuid(os.geteuid()).pw_name)
     monitors = [each.monitor for each in newer.scenarios.values()]
-    programs = dataclasses.replace(Programs(), recovery=newer.recorder.recovery)
+    api = newer.programs.icinga_api
+    programs = dataclasses.replace(Programs(), recovery=newer.recorder.recovery, icinga_api=api)
     found = list(
         doctor.examine(
             str(newer.engine.folder / "icinga2.conf"),

@@ -58,6 +58,13 @@ def test_hostile_arguments_reach_the_check_as_they_were_given(run: Run) -> None:
     assert run.recorder.arguments(scenario.server.port) == meant
 
 
+def _where(run: Run) -> tuple[str, ...]:
+    """Where a repair tells the engine."""
+    if run.is_nagios:
+        return ("--nagios-command-file", run.programs.command_file)
+    return ("--icinga-api", run.programs.icinga_api, "--icinga-server-name", "localhost")
+
+
 @pytest.mark.parametrize(("name", "port"), [("Plain", ()), ("Every failure is an alert", ("--port", "2222"))])
 def test_a_repair_is_told_its_range_machine_port_and_proof(
     run: Run, name: str, port: tuple[str, ...]
@@ -67,7 +74,7 @@ def test_a_repair_is_told_its_range_machine_port_and_proof(
     event = "nagios" if run.is_nagios else "icinga"
     test = " ".join([run.recorder.check, *check_arguments(scenario.monitor, Programs())[1:]])
     meant = (
-        *("restart-service", "--event", event, "--alerts", "1-2", "--machine", "mail1"),
+        *("restart-service", "--event", event, "--alerts", "1-2", *_where(run), "--machine", "mail1"),
         *("--credential", "root", *port, "--service", "dovecot", "--verify", test, "--detach"),
     )
     assert [each.arguments for each in repairs] == [meant] * 2
@@ -115,7 +122,8 @@ def test_the_doctor_finds_nothing_wrong_with_a_right_engine(
         places = icinga.defines(run.engine.folder)
         # As whom the engine runs here, and a program that is not where a person would have it.
         monkeypatch.setenv("ICINGA2_USER", pwd.getpwuid(os.geteuid()).pw_name)
-        programs = dataclasses.replace(programs, recovery=run.recorder.recovery)
+        api = run.programs.icinga_api
+        programs = dataclasses.replace(programs, recovery=run.recorder.recovery, icinga_api=api)
         found = list(doctor_icinga2.examine(str(config), programs, monitors, defines=places))
     assert [each for each in found if not each.ok] == []
     assert len(found) > len(monitors)
