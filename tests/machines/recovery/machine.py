@@ -166,9 +166,11 @@ class Machine:
     def stop(self) -> None:
         """Pull the plug and remove the machine's folder."""
         self._stopping.set()
-        self.pull_the_plug()
-        if self._thread:
-            self._thread.join(20)
+        end = time.monotonic() + 60
+        # Between two runs there is no plug to pull, and the next one may just be beginning.
+        while self._thread and self._thread.is_alive() and time.monotonic() < end:
+            self.pull_the_plug()
+            self._thread.join(0.5)
         shutil.rmtree(self.folder, ignore_errors=True) if os.geteuid() == 0 else subprocess.run(
             as_root("rm", "-rf", str(self.root)), check=True
         )
