@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -129,3 +130,20 @@ def test_unknown_program_is_not_answered_for() -> None:
     plan = Planner(()).plan(b"/bin/true -H 127.0.0.1", None)
     assert plan.options is None
     assert plan.answer is None
+
+
+@pytest.mark.parametrize(
+    ("options", "here"),
+    [
+        ((), True),
+        (("--no-worker",), False),
+        (("--tls", "--login", "--user", "eve", "--password-fd", "3"), False),
+        (("-e", "ready"), True),
+        (("-e", "(a+)+$"), False),
+        (("--help",), False),
+    ],
+)
+def test_what_is_to_be_a_process_of_its_own_is_one(options: tuple[str, ...], here: bool) -> None:
+    plan = Planner(()).plan_arguments(("-H", "127.0.0.1", *options))
+    assert plan.answer is None
+    assert (plan.options is not None) is here
