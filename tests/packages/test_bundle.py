@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 import subprocess
@@ -28,11 +29,13 @@ def root(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Roo
         yield root
 
 
-def test_lintian_says_nothing_that_has_no_reason(bundle: Path) -> None:
+def test_lintian_says_nothing_that_has_no_reason(bundle: Path, tmp_path: Path) -> None:
     if not shutil.which("lintian"):
         pytest.skip("lintian is not installed")
     command = ["lintian", "--allow-root", "--fail-on", "error,warning", str(bundle)]
-    ended = subprocess.run(command, capture_output=True, text=True)
+    # It leaves a file among the temporary ones.
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    ended = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert (ended.returncode, ended.stdout) == (0, "")
 
 

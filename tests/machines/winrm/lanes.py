@@ -170,12 +170,15 @@ class WarmPowerShell:
     def __init__(self, command: str) -> None:
         self._command = [command, "-NoProfile", "-NonInteractive", "-File", str(SHARED)]
         self._process: subprocess.Popen[bytes] | None = None
+        # For .NET's sockets and pipes, which a process that is killed leaves there.
+        self._folder = tempfile.TemporaryDirectory(prefix="pwsh-", ignore_cleanup_errors=True)
 
     def exchange(self, lines: bytes, nonce: str, seconds: float) -> tuple[bytes, bytes, int]:
         """As :meth:`PowerShellTransport._exchange`; one that gives no answer in time is ended."""
         if self._process is None:
             pipe = subprocess.PIPE
-            self._process = subprocess.Popen(self._command, stdin=pipe, stdout=pipe)
+            environment = {**os.environ, "TMPDIR": self._folder.name}
+            self._process = subprocess.Popen(self._command, stdin=pipe, stdout=pipe, env=environment)
         entry, exit_ = self._process.stdin, self._process.stdout
         assert entry is not None
         assert exit_ is not None
@@ -187,12 +190,17 @@ class WarmPowerShell:
             if select.select([exit_], [], [], max(0.0, end - time.monotonic()))[0]:
                 piece = os.read(exit_.fileno(), 1 << 16)
             if not piece:
-                self.close()
+                self._end()
                 break
             out += piece
         return out, b"", 0
 
     def close(self) -> None:
+        """End it, and leave nothing."""
+        self._end()
+        self._folder.cleanup()
+
+    def _end(self) -> None:
         if self._process is not None:
             self._process.kill()
             self._process.communicate()

@@ -39,6 +39,8 @@ class WineMachine:
         return {
             **os.environ,
             "WINEPREFIX": str(self.prefix),
+            # Wineserver makes a folder there for each prefix, and leaves it.
+            "TMPDIR": str(self.programs),
             "WINEDEBUG": "-all",
             "WINEDLLOVERRIDES": "shutdown.exe=n",
             "PSExecutionPolicyPreference": "Bypass",
