@@ -58,7 +58,7 @@ def no_turns(request: pytest.FixtureRequest) -> None:
     """Each test is a monitoring host of its own, and what others did on the machine before is no matter."""
     if "machine" in request.fixturenames:
         machine: Machine = request.getfixturevalue("machine")
-        machine.console("rm -rf /root/.imap4-recovery /home/*/.imap4-recovery /var/lib/imap4-recovery")
+        machine.console("rm -rf ~root/.imap4-recovery /home/*/.imap4-recovery /var/lib/imap4-recovery")
 
 
 ROOT = Path(__file__).parents[3]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import pwd
 import re
 import signal
 import subprocess
@@ -20,7 +21,9 @@ from tests.machines.recovery.test_command import EVENT, ROOT
 PATIENCE = 150
 """Seconds: longer than a restart may take, whose own last line says more than ours."""
 HOST = re.escape(os.uname().nodename)
-LIST = "cat /root/.imap4-recovery/turns-*"
+LIST = "cat ~root/.imap4-recovery/turns-*"
+MINE = re.escape(pwd.getpwnam("root").pw_dir + "/.imap4-recovery")
+"""Root's folder on the machine, in a pattern."""
 
 
 class Host:
@@ -281,11 +284,11 @@ def test_a_process_of_one_host_is_not_run_beside_another_repair(machine: Machine
             "touch $F/turns-$(cat /etc/machine-id)",
             r"\S+: .*No space left on device",
         ),
-        ("ln -s /run $F", "others can write /root/.imap4-recovery"),
-        ("mkdir -m 777 $F; chmod 777 $F", "others can write /root/.imap4-recovery"),
+        ("ln -s /run $F", f"others can write {MINE}"),
+        ("mkdir -m 777 $F; chmod 777 $F", f"others can write {MINE}"),
         (
             "mkdir -m 700 $F; ln -s /run/elsewhere $F/turns-$(cat /etc/machine-id)",
-            r"/root/\.imap4-recovery/turns-\w+ is a link",
+            rf"{MINE}/turns-\w+ is a link",
         ),
         ("mkdir -m 777 $S; chmod 777 $S; touch $S/turns", "/var/lib/imap4-recovery can be written by .*"),
         ("mkdir $S; ln -s /run/elsewhere $S/turns", "/var/lib/imap4-recovery/turns is no plain file"),
@@ -295,7 +298,7 @@ def test_a_process_of_one_host_is_not_run_beside_another_repair(machine: Machine
 def test_a_list_that_cannot_be_kept_ends_no_repair_and_is_told(
     machine: Machine, make: Make, make_so: str, why: str
 ) -> None:
-    places = "F=/root/.imap4-recovery S=/var/lib/imap4-recovery;"
+    places = "F=~root/.imap4-recovery S=/var/lib/imap4-recovery;"
     machine.console(f"{places} {make_so}")
     try:
         code, line = make()("external-process", "--", "/bin/echo", "a")
@@ -330,7 +333,7 @@ def test_accounts_share_the_list_that_an_administrator_made(machine: Machine, ma
     machine.console("touch /run/go")
     ended(at_work)
     assert acts(third, "external-process", "--", "/bin/echo", "a")
-    assert machine.console("ls -d /home/limited/.imap4-recovery /root/.imap4-recovery 2>/dev/null") == ""
+    assert machine.console("ls -d ~limited/.imap4-recovery ~root/.imap4-recovery 2>/dev/null") == ""
 
 
 def test_the_history_of_the_loser_says_it_too_and_counts_nothing(machine: Machine, make: Make) -> None:
