@@ -81,11 +81,19 @@ def load(store: Path) -> Manifest:
 
 
 def save(store: Path, manifest: Manifest) -> None:
-    """Replace the manifest in one step, on the disk before it counts."""
-    path, new = store / _NAME, store / (_NAME + ".new")
+    """Replace the manifest in one step."""
     data = {"format": FORMAT, **asdict(manifest)}
-    with new.open("w", encoding="utf-8") as file:
-        json.dump(data, file, ensure_ascii=False, separators=(",", ":"))
+    put(store, _NAME, json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode())
+
+
+def put(store: Path, name: str, data: bytes) -> None:
+    """Replace a file of the store in one step, on the disk before it counts. Only who holds the lock may.
+
+    By the same name each time: what a collector that was killed has left is written over by the next one.
+    """
+    path, new = store / name, store / (name + ".new")
+    with new.open("wb") as file:
+        file.write(data)
         file.flush()
         os.fsync(file.fileno())
     new.replace(path)

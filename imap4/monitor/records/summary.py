@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from imap4 import __version__
 from imap4.monitor.records import changes, lines
 from imap4.monitor.records.changes import Change
-from imap4.monitor.records.manifest import Manifest, Part, sync
+from imap4.monitor.records.manifest import Manifest, Part, put
 from imap4.monitor.records.rules import UNKNOWN
 from imap4.monitor.reports.counting.timeline import Segment, Timeline
 from imap4.monitor.states import Position, State
@@ -58,7 +57,6 @@ def load(store: Path, manifest: Manifest, now: int) -> Timelines | None:
 
 def save(store: Path, manifest: Manifest, timelines: Timelines, now: int) -> None:
     """Replace it in one step."""
-    path, new = store / _NAME, store / (_NAME + ".new")
     rows = {
         identity: _row(each, now - WINDOW)
         for identity, each in timelines.items()
@@ -71,12 +69,7 @@ def save(store: Path, manifest: Manifest, timelines: Timelines, now: int) -> Non
         "digest": hashlib.sha256(body).hexdigest(),
         "parts": _fingerprint(store, _tests(manifest)),
     }
-    with new.open("wb") as file:
-        file.write(json.dumps(head).encode("utf-8") + b"\n" + body)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
-    sync(store)
+    put(store, _NAME, json.dumps(head).encode("utf-8") + b"\n" + body)
 
 
 def remove(store: Path) -> None:
