@@ -143,6 +143,22 @@ def examine(option: str, name: str, path: str, user: str) -> Finding:
     return Finding(False, f"{path} is not {name} {VERSION}", f"it says: {said}", remedy)
 
 
+def said(command: list[str], pattern: str, seconds: float = _PATIENCE) -> re.Match[str] | None:
+    """What of a program's output fits ``pattern``; None where nothing does, or it cannot be run."""
+    try:
+        ended = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=seconds,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return re.search(pattern, ended.stdout)
+
+
 def _version(path: str, account: pwd.struct_passwd | None) -> str:
     """The first line of what the program says about its version, or what went wrong."""
     other = os.geteuid() == 0 and account is not None and account.pw_uid != 0

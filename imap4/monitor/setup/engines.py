@@ -6,7 +6,6 @@ import os
 import pwd
 import re
 import shutil
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 from imap4.monitor.engines import facts
 from imap4.monitor.engines.icinga2.doctor import daemon_user
 from imap4.monitor.engines.icinga2.verifier import version_of
+from imap4.monitor.engines.installed import said
 from imap4.monitor.engines.nagios.main_file import MainFile, NotMainFile
 from imap4.monitor.engines.nagios.main_file import read as read_main
 from imap4.monitor.engines.rendered_files import MARK
@@ -170,7 +170,8 @@ def _core(packaging: facts.Packaging) -> Engine:
         ) from None
     except NotMainFile as error:
         raise Trouble(f"setup: {path} is no main file of {packaging.engine}: {error}") from None
-    version = _said([program, "--version"], r"(?:Core|Naemon) (\d+(?:\.\d+)+)")
+    told = said([program, "--version"], r"(?:Core|Naemon) (\d+(?:\.\d+)+)")
+    version = told[1] if told else ""
     folder = _chosen(main.object_folders)
     objects, include = (folder, "") if folder else (path.absolute().parent / _SUBFOLDER, "")
     if folder is None:
@@ -216,20 +217,3 @@ def _icinga2(packaging: facts.Packaging) -> Engine:
         there = re.search(rf"^\s*{re.escape(line)}", text, re.MULTILINE)
         objects, include = own, "" if there else line
     return Engine(packaging, path, program, version, _account(daemon_user(), path), None, objects, include)
-
-
-def _said(command: list[str], pattern: str, seconds: float = 20) -> str:
-    """What of a program's output fits ``pattern``; empty where nothing does."""
-    try:
-        ended = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=seconds,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    found = re.search(pattern, ended.stdout)
-    return found[1] if found else ""

@@ -75,11 +75,9 @@ def shown(entry: Entry) -> str:
     """What a person is shown before."""
     path = entry["path"]
     if entry["kind"] == "edit":
-        return (
-            steps.Edit(Path(path), entry.get("old") or "", entry["new"]).shown()
-            if entry.get("old")
-            else (f"change  {path}, which is not ours:\n          -{entry['new']}")
-        )
+        if entry.get("old"):
+            return steps.Edit(Path(path), entry["old"], entry["new"]).shown()
+        return f"change  {path}, which is not ours:\n          -{entry['new']}"
     if entry["kind"] == "service":
         return f"run     {' '.join(entry['back'])}"
     return f"remove  {path}" + ("/  (if it is empty)" if entry["kind"] == "folder" else "")

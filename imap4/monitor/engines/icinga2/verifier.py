@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import pwd
-import re
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from imap4.monitor.engines import facts
+from imap4.monitor.engines.installed import said
 
 Objects = dict[str, dict[str, dict[str, Any]]]
 
@@ -50,13 +50,7 @@ def _node(folder: Path) -> str:
 
 def version_of(program: str, seconds: float = 20) -> tuple[int, ...] | None:
     """The engine's version; None where it does not tell."""
-    try:
-        ended = subprocess.run(
-            [program, "--version"], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=seconds
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    found = re.search(r"version: [rv]?(\d+)\.(\d+)(?:\.(\d+))?", ended.stdout)
+    found = said([program, "--version"], r"version: [rv]?(\d+)\.(\d+)(?:\.(\d+))?", seconds)
     return tuple(int(part) for part in found.groups() if part) if found else None
 
 

@@ -128,8 +128,7 @@ def _definition(port: int, mine: Monitor | None) -> Definition:
     if mine is None:
         return made
     (monitor,) = made.monitors
-    actions = tuple(each for each in monitor.recovery.actions)
-    recovery = replace(mine.recovery, actions=actions, verify=False)
+    recovery = replace(mine.recovery, actions=monitor.recovery.actions, verify=False)
     return replace(made, monitors=(replace(monitor, recovery=recovery),))
 
 
