@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -13,13 +12,13 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-import trustme
 
 from imap4.deadline import Deadline
 from tests.engines import icinga, icinga_eyes
+from tests.engines.icinga_nodes import Nodes
 from tests.machines.plugin import ROOT
-from tests.machines.scripted import Peer, ScriptedServer, good
-from tests.machines.serving import BIN, Serving, checked, serving
+from tests.machines.scripted import ScriptedServer
+from tests.machines.serving import BIN, Serving, checked, freezer, serving
 
 NODES = ("master", "satellite")
 SERVICES = ("in its zone", "on its endpoint")
@@ -72,13 +71,9 @@ class Site:
         self.worker = worker
         self.server = server
         self.folder = folder
-        authority = trustme.CA()
-        self._ports = {}
+        self._nodes = Nodes(folder, NODES)
         for name in NODES:
-            with socket.create_server(("127.0.0.1", 0)) as free:
-                self._ports[name] = free.getsockname()[1]
-        for name in NODES:
-            self._make(name, authority)
+            self._nodes.configure(name, MAIN, plugins=BIN, root=ROOT)
         self._service("satellite", SERVICES[0], "")
         self._service("master", SERVICES[1], 'command_endpoint = "satellite"')
         asks = {"master": "off", "satellite": str(worker.folder / "between.sock")}
@@ -86,40 +81,16 @@ class Site:
             name: icinga.Icinga(folder / name, {"IMAP4_WORKER": asks[name]}, icinga.PROGRAM) for name in NODES
         }
 
-    def _make(self, name: str, authority: trustme.CA) -> None:
-        folder = self.folder / name
-        icinga.make(folder)
-        endpoints = "\n".join(
-            f'object Endpoint "{each}" {{ host = "127.0.0.1"\n  port = "{port}" }}'
-            for each, port in self._ports.items()
-        )
-        port = self._ports[name]
-        text = MAIN.format(name=name, endpoints=endpoints, folder=folder, port=port, plugins=BIN, root=ROOT)
-        (folder / "icinga2.conf").write_text(text)
-        certificate = authority.issue_cert(name, "localhost", common_name=name)
-        certs = folder / "data" / "certs"
-        authority.cert_pem.write_to_path(certs / "ca.crt")
-        certificate.cert_chain_pems[0].write_to_path(certs / f"{name}.crt")
-        certificate.private_key_pem.write_to_path(certs / f"{name}.key")
-        (folder / "password").write_text("eyes")
-
     def _service(self, zone: str, service: str, more: str) -> None:
         folder = self.folder / "master" / "zones.d" / zone
         folder.mkdir(parents=True)
         text = HOST.format(service=service, more=more, port=self.server.port)
         (folder / "objects.conf").write_text(text.replace('"mail"', f'"mail-{zone}"'))
 
-    def _eyes(self, node: str) -> icinga_eyes.IcingaEyes:
-        folder = self.folder / node
-        api = icinga.Api(
-            self._ports[node], folder / "data" / "certs" / "ca.crt", {"eyes": folder / "password"}
-        )
-        return icinga_eyes.IcingaEyes(api, "eyes")
-
     def result(self, zone: str, service: str) -> dict[str, object]:
         """The next result, as the master has it."""
         name, deadline = f"mail-{zone}!{service}", Deadline(120)
-        master, scheduler = self._eyes("master"), self._eyes(zone)
+        master, scheduler = self._nodes.eyes("master"), self._nodes.eyes(zone)
         begun, asked = self._end(master, name), 0.0
         while self._end(master, name) <= begun:
             assert not deadline.expired, "there was no result"
@@ -146,23 +117,18 @@ def freezing() -> threading.Event:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory, freezing: threading.Event) -> Iterator[Site]:
-    with serving("--workers", "1", "--stall", "60") as worker:
-
-        def script(peer: Peer) -> None:
-            if freezing.is_set():
-                freezing.clear()
-                os.kill(worker.workers[0], signal.SIGSTOP)
-            good(peer)
-
-        with ScriptedServer(script) as server:
-            made = Site(tmp_path_factory.mktemp("site"), worker, server)
-            try:
-                for node in made.nodes.values():
-                    node.start()
-                yield made
-            finally:
-                for node in made.nodes.values():
-                    node.stop()
+    with (
+        serving("--workers", "1", "--stall", "60") as worker,
+        ScriptedServer(freezer(worker, freezing)) as server,
+    ):
+        made = Site(tmp_path_factory.mktemp("site"), worker, server)
+        try:
+            for node in made.nodes.values():
+                node.start()
+            yield made
+        finally:
+            for node in made.nodes.values():
+                node.stop()
 
 
 def line(text: str) -> str:

@@ -13,8 +13,8 @@ import pytest
 
 from tests.conftest import THEIR_USER
 from tests.machines.ports import free_port, start, stop, wait_for_server
-from tests.machines.scripted import Peer, ScriptedServer, good
-from tests.machines.serving import PLUGIN, Run, Serving, checked, serving
+from tests.machines.scripted import ScriptedServer
+from tests.machines.serving import PLUGIN, Run, Serving, checked, freezer, serving
 
 NRPE, CHECK_NRPE = "/usr/sbin/nrpe", "/usr/lib/nagios/plugins/check_nrpe"
 CONFIGURATION = """\
@@ -69,22 +69,17 @@ def freezing() -> threading.Event:
 @pytest.fixture(scope="module")
 def host(tmp_path_factory: pytest.TempPathFactory, freezing: threading.Event) -> Iterator[Host]:
     folder = tmp_path_factory.mktemp("nrpe")
-    with serving("--workers", "1", "--stall", "60") as worker:
-
-        def script(peer: Peer) -> None:
-            if freezing.is_set():
-                freezing.clear()
-                os.kill(worker.workers[0], signal.SIGSTOP)
-            good(peer)
-
-        with ScriptedServer(script) as server:
-            one = Host(folder, worker, server)
-            process = start(one.command, folder / "log")
-            try:
-                wait_for_server(process, "127.0.0.1", one.port, folder / "log")
-                yield one
-            finally:
-                stop(process)
+    with (
+        serving("--workers", "1", "--stall", "60") as worker,
+        ScriptedServer(freezer(worker, freezing)) as server,
+    ):
+        one = Host(folder, worker, server)
+        process = start(one.command, folder / "log")
+        try:
+            wait_for_server(process, "127.0.0.1", one.port, folder / "log")
+            yield one
+        finally:
+            stop(process)
 
 
 def test_a_worker_answers_for_nrpe(host: Host) -> None:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import socket
 import time
 from contextlib import suppress
 from pathlib import Path
-
-import trustme
 
 from imap4.monitor.engines.command_lines import Programs
 from imap4.monitor.engines.icinga2 import objects as icinga2
 from imap4.monitor.engines.rendered_files import write
 from imap4.monitor.model import Definition
-from tests.engines import icinga, icinga_eyes
+from tests.engines import icinga
+from tests.engines.icinga_nodes import Nodes
 from tests.engines.recorder import Recorder
 from tests.engines.situations import GROUP, Situation, monitor, write_check
 
@@ -56,16 +54,13 @@ class Zone:
         """
         folder.mkdir()
         self.folder = folder
-        self._accepts = accepts
         self.recorder = Recorder(folder / "recorder")
         self.monitor = monitor(SITUATION, 99)
-        authority = trustme.CA()
-        self._ports = {}
+        nodes = Nodes(folder, NODES)
         for name in NODES:
-            with socket.create_server(("127.0.0.1", 0)) as free:
-                self._ports[name] = free.getsockname()[1]
-        for name in NODES:
-            self._make(name, authority)
+            nodes.configure(name, MAIN, accepts=str(accepts or name != "one").lower())
+        self.eyes = nodes.eyes
+        """Asks one of the nodes."""
         zone = folder / "one" / "zones.d" / "master"
         zone.mkdir(parents=True)
         programs = Programs(
@@ -83,33 +78,6 @@ class Zone:
         self._stopped = ""
         self._aborted: Path | None = None
         self._asked = 0.0
-
-    def _make(self, name: str, authority: trustme.CA) -> None:
-        folder = self.folder / name
-        icinga.make(folder)
-        endpoints = "\n".join(
-            f'object Endpoint "{each}" {{ host = "127.0.0.1"\n  port = "{port}" }}'
-            for each, port in self._ports.items()
-        )
-        accepts = str(self._accepts or name != "one").lower()
-        text = MAIN.format(
-            name=name, endpoints=endpoints, folder=folder, port=self._ports[name], accepts=accepts
-        )
-        (folder / "icinga2.conf").write_text(text)
-        certificate = authority.issue_cert(name, "localhost", common_name=name)
-        certs = folder / "data" / "certs"
-        authority.cert_pem.write_to_path(certs / "ca.crt")
-        certificate.cert_chain_pems[0].write_to_path(certs / f"{name}.crt")
-        certificate.private_key_pem.write_to_path(certs / f"{name}.key")
-        (folder / "password").write_text("eyes")
-
-    def eyes(self, name: str) -> icinga_eyes.IcingaEyes:
-        """Asks one of the nodes."""
-        folder = self.folder / name
-        api = icinga.Api(
-            self._ports[name], folder / "data" / "certs" / "ca.crt", {"eyes": folder / "password"}
-        )
-        return icinga_eyes.IcingaEyes(api, "eyes")
 
     def testers(self) -> list[str]:
         """The nodes that run and that test the service."""

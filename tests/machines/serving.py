@@ -12,11 +12,12 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from tests.machines.ports import start, stop, wait_until
+from tests.machines.scripted import Peer, good
 
 BIN = Path(sys.executable).parent
 WORKER, PLUGIN = str(BIN / "imap4-worker"), str(BIN / "check_imap4")
@@ -125,3 +126,15 @@ def serving(*options: str) -> Iterator[Serving]:
         finally:
             os.killpg(process.pid, signal.SIGCONT)  # a test may have frozen one
             stop(process)
+
+
+def freezer(worker: Serving, freezing: threading.Event) -> Callable[[Peer], None]:
+    """A server's script: it is well, and where ``freezing`` is set, it first stops the worker, once."""
+
+    def script(peer: Peer) -> None:
+        if freezing.is_set():
+            freezing.clear()
+            os.kill(worker.workers[0], signal.SIGSTOP)
+        good(peer)
+
+    return script
