@@ -40,7 +40,7 @@ def examine_hops(
         return []
     findings: list[DoctorFinding] = []
     ports = [(host_of(hop.target), hop.target.port or DEFAULT_PORT) for hop in hops]
-    for hop, following in zip(hops, [*ports[1:], last], strict=False):
+    for hop, following in zip(hops, [*ports[1:], last], strict=True):
         found = _hop(way, hop, following, deadline, known_hosts)
         about = f"jump host {hop.target.machine}: "
         # A line for a file stays as it is.
